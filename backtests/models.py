@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import secrets
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+
+
+class Market(models.TextChoices):
+    STOCKS = "stocks", "Stocks"
+    CRYPTO = "crypto", "Crypto"
+
+
+class Interval(models.TextChoices):
+    MIN_1 = "1m", "1 minute"
+    MIN_5 = "5m", "5 minutes"
+    MIN_15 = "15m", "15 minutes"
+    MIN_30 = "30m", "30 minutes"
+    HOUR_1 = "1h", "1 hour"
+    HOUR_4 = "4h", "4 hours"
+    DAY_1 = "1d", "1 day"
+    WEEK_1 = "1w", "1 week"
+
+
+class Symbol(models.Model):
+    """One tradable instrument. Synthetic symbols are kept apart, so that an invented price never meets a real one."""
+
+    ticker = models.CharField(max_length=30)
+    market = models.CharField(max_length=10, choices=Market.choices)
+    name = models.CharField(max_length=200, blank=True)
+    sector = models.CharField(max_length=100, blank=True)
+    is_synthetic = models.BooleanField(default=False, help_text="Prices are made up, for demonstration.")
+
+    class Meta:
+        ordering = ["ticker"]
+        constraints = [
+            models.UniqueConstraint(fields=["market", "ticker", "is_synthetic"], name="symbol_unique"),
+            models.CheckConstraint(condition=~Q(ticker=""), name="symbol_has_ticker"),
+            models.CheckConstraint(condition=Q(market__in=Market.values), name="symbol_market_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.ticker
+
+
+class Universe(models.Model):
+    """A named list of symbols of one market."""
+
+    name = models.CharField(max_length=100, unique=True)
+    slug = models.SlugField(max_length=100, unique=True)
+    market = models.CharField(max_length=10, choices=Market.choices)
+    as_of = models.DateField(help_text="The date on which this was the list.")
+    is_synthetic = models.BooleanField(default=False, help_text="Prices are made up, for demonstration.")
+    symbols = models.ManyToManyField(Symbol, related_name="universes", blank=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(slug=""), name="universe_has_slug"),
+            models.CheckConstraint(condition=Q(market__in=Market.values), name="universe_market_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceBlock(models.Model):
+    """One symbol's bars of one interval over one period, a little-endian binary column per field."""
+
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="price_blocks")
+    interval = models.CharField(max_length=4, choices=Interval.choices)
+    period = models.IntegerField(help_text="Year and month, as YYYYMM, in which the block begins.")
+    first_time = models.DateTimeField()
+    last_time = models.DateTimeField()
+    n_bars = models.PositiveIntegerField()
+    time = models.BinaryField()
+    open = models.BinaryField()
+    high = models.BinaryField()
+    low = models.BinaryField()
+    close = models.BinaryField()
+    volume = models.BinaryField()
+    checksum = models.CharField(max_length=32)
+    source = models.CharField(max_length=200)
+    imported_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["symbol", "interval", "period"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["symbol", "interval", "period"],
+                name="price_block_unique",
+            ),
+            models.CheckConstraint(condition=Q(n_bars__gt=0), name="price_block_has_bars"),
+            models.CheckConstraint(condition=Q(first_time__lte=F("last_time")), name="price_block_times_ordered"),
+            models.CheckConstraint(condition=Q(interval__in=Interval.values), name="price_block_interval_known"),
+        ]
+        indexes = [
+            # Answers "which bars has this symbol, and did they change?" without touching the columns.
+            models.Index(fields=["interval", "symbol", "period", "checksum", "n_bars"], name="price_block_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} {self.interval} {self.first_time:%Y-%m-%d} to {self.last_time:%Y-%m-%d}"
+
+
+def new_run_id() -> str:
+    """Return an id that nobody can guess and that may stand in an address."""
+    return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(12))
+
+
+class Run(models.Model):
+    """One scan: a strategy with parameters and rules, over a universe's bars of one interval between two dates."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        COMPLETE = "complete", "Complete"
+        FAILED = "failed", "Failed"
+
+    FINISHED = (State.COMPLETE, State.FAILED)
+
+    id = models.CharField(primary_key=True, max_length=12, default=new_run_id, editable=False)
+    strategy = models.ForeignKey("strategies.Strategy", on_delete=models.PROTECT, related_name="runs")
+    universe = models.ForeignKey(Universe, on_delete=models.PROTECT, related_name="runs")
+    parameters = models.JSONField(default=dict)
+    interval = models.CharField(max_length=4, choices=Interval.choices, default=Interval.DAY_1)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True)
+    cash = models.FloatField(default=10_000, validators=[MinValueValidator(0.01)])
+    fee_pct = models.FloatField(default=0.1, validators=[MinValueValidator(0), MaxValueValidator(50)])
+    slippage_pct = models.FloatField(default=0.05, validators=[MinValueValidator(0), MaxValueValidator(50)])
+
+    submission = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    engine_version = models.CharField(max_length=40)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    error = models.TextField(blank=True)
+    n_symbols = models.PositiveIntegerField(default=0)
+    n_done = models.PositiveIntegerField(default=0)
+    n_failed = models.PositiveIntegerField(default=0)
+    last_sequence = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(cash__gt=0), name="run_cash_positive"),
+            models.CheckConstraint(condition=Q(fee_pct__gte=0, slippage_pct__gte=0), name="run_costs_not_negative"),
+            models.CheckConstraint(condition=Q(n_done__lte=F("n_symbols")), name="run_done_within_symbols"),
+            models.CheckConstraint(condition=Q(n_failed__lte=F("n_done")), name="run_failed_within_done"),
+            models.CheckConstraint(
+                condition=Q(start_date__isnull=True) | Q(end_date__isnull=True) | Q(start_date__lte=F("end_date")),
+                name="run_dates_ordered",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at"], name="run_newest"),
+            models.Index(fields=["state"], condition=Q(state__in=["queued", "running"]), name="run_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.id}: {self.strategy} on {self.universe}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("run", args=[self.id])
+
+    @property
+    def is_finished(self) -> bool:
+        return self.state in self.FINISHED
+
+
+class RunChunk(models.Model):
+    """A part of a run's symbols that one worker executes at once. The rows are the queue."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        CLAIMED = "claimed", "Claimed"
+        DONE = "done", "Done"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
+    index = models.PositiveIntegerField()
+    symbol_ids = models.JSONField()
+    n_symbols = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=80, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["run", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "index"], name="run_chunk_unique"),
+            models.CheckConstraint(condition=Q(n_symbols__gt=0), name="run_chunk_has_symbols"),
+            models.CheckConstraint(
+                condition=~Q(state="claimed") | Q(leased_until__isnull=False), name="run_chunk_claim_has_lease"
+            ),
+        ]
+        indexes = [models.Index(fields=["run", "state", "index"], name="run_chunk_queue")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id} chunk {self.index}"
+
+
+class Result(models.Model):
+    """One symbol's outcome in a run: metrics, curve and trades, or the reason why there are none."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
+    symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="results")
+    sequence = models.PositiveIntegerField(help_text="Position in the order in which the run's results were saved.")
+    reason = models.TextField(blank=True, help_text="Why there is no result; empty when there is one.")
+    digest = models.CharField(max_length=32, help_text="Of everything that produced the result.")
+    elapsed_us = models.PositiveIntegerField()
+
+    start = models.DateTimeField(null=True)
+    end = models.DateTimeField(null=True)
+    bars = models.PositiveIntegerField(null=True)
+    exposure_pct = models.FloatField(null=True)
+    final_equity = models.FloatField(null=True)
+    peak_equity = models.FloatField(null=True)
+    net_profit = models.FloatField(null=True)
+    return_pct = models.FloatField(null=True)
+    buy_hold_return_pct = models.FloatField(null=True)
+    excess_return_pct = models.FloatField(null=True)
+    cagr_pct = models.FloatField(null=True)
+    volatility_pct = models.FloatField(null=True)
+    sharpe = models.FloatField(null=True)
+    max_drawdown_pct = models.FloatField(null=True)
+    trades = models.PositiveIntegerField(null=True)
+    open_trades = models.PositiveIntegerField(null=True)
+    win_rate_pct = models.FloatField(null=True)
+
+    curve = models.BinaryField(
+        default=bytes, help_text="Equity ÷ cash at 60 evenly spaced bars, little-endian float32."
+    )
+    trade_list = models.BinaryField(default=bytes, help_text="The trades, in the engine's TRADE layout.")
+
+    class Meta:
+        ordering = ["run", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "symbol"], name="result_unique"),
+            models.UniqueConstraint(fields=["run", "sequence"], name="result_sequence_unique"),
+            models.CheckConstraint(condition=Q(return_pct__isnull=False) ^ ~Q(reason=""), name="result_or_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.symbol} in {self.run_id}"
+
+    @property
+    def is_failed(self) -> bool:
+        return bool(self.reason)

@@ -1,0 +1,82 @@
+"""Decoded bars kept in this process: bounded in bytes, least recently used out first, safe between threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from strategies.bars import Bars
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A symbol's bars with the checksums of the blocks that they come from."""
+
+    bars: Bars
+    checksums: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """What the cache holds and how it has done since the process started."""
+
+    entries: int
+    n_bytes: int
+    limit_bytes: int
+    hits: int
+    misses: int
+    evictions: int
+
+
+class BarsCache:
+    """Series by symbol and interval; one whose blocks have changed since counts as a miss."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit = limit_bytes
+        self._series: OrderedDict[Key, Series] = OrderedDict()
+        self._lock = threading.Lock()
+        self._n_bytes = self._hits = self._misses = self._evictions = 0
+
+    def get(self, key: Key, checksums: tuple[str, ...]) -> Series | None:
+        with self._lock:
+            series = self._series.get(key)
+            if series is None or series.checksums != checksums:
+                self._misses += 1
+                return None
+            self._series.move_to_end(key)
+            self._hits += 1
+            return series
+
+    def put(self, key: Key, series: Series) -> None:
+        with self._lock:
+            if (before := self._series.pop(key, None)) is not None:
+                self._n_bytes -= size_of(before)
+            self._series[key] = series
+            self._n_bytes += size_of(series)
+            while self._n_bytes > self._limit and len(self._series) > 1:
+                _, oldest = self._series.popitem(last=False)
+                self._n_bytes -= size_of(oldest)
+                self._evictions += 1
+
+    def clear(self) -> None:
+        with self._lock:
+            self._series.clear()
+            self._n_bytes = 0
+
+    @property
+    def state(self) -> CacheState:
+        with self._lock:
+            return CacheState(len(self._series), self._n_bytes, self._limit, self._hits, self._misses, self._evictions)
+
+
+def size_of(series: Series) -> int:
+    """Return the bytes that a series' columns take: six of eight bytes a bar."""
+    return 48 * len(series.bars)
+
+
+BARS_CACHE = BarsCache(settings.BARS_CACHE_BYTES)

@@ -1,0 +1,248 @@
+"""Django settings, driven by the environment.
+
+Every variable that Trawl reads is declared in ``ENVIRONMENT`` below, with its default and its help text; docs/settings.md
+repeats the table and a test compares the two. A value that cannot be used stops the start with one clear line.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable that Trawl reads."""
+
+    name: str
+    default: str
+    help: str
+
+
+ENVIRONMENT = (
+    Variable("TRAWL_DATA_DIR", "var", "Folder of the embedded database and the secret key; relative to the checkout."),
+    Variable("DATABASE_URL", "", "postgres://user:password@host:5432/name. Empty: SQLite in TRAWL_DATA_DIR."),
+    Variable("REDIS_URL", "", "redis://host:6379/0, the channel layer of several processes. Empty: in memory."),
+    Variable("TRAWL_SECRET_KEY", "", "Signs sessions and forms. Empty: made once and kept in TRAWL_DATA_DIR."),
+    Variable("TRAWL_DEBUG", "false", "Django's debug pages; for development only."),
+    Variable("TRAWL_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Host names that the server answers to, by comma."),
+    Variable("TRAWL_TRUSTED_ORIGINS", "", "Origins behind a TLS proxy, such as https://trawl.example, by comma."),
+    Variable("TRAWL_WORKERS", "0", "Threads that execute chunks. 0: one for each processor."),
+    Variable("TRAWL_BARS_CACHE_MB", "256", "Memory for decoded bars in each process, in MiB."),
+    Variable("TRAWL_LEASE_S", "30", "Seconds after which a chunk that its worker left unfinished is taken up again."),
+    Variable("TRAWL_POLL_S", "1.0", "Seconds between looks at the database when no message says that there is news."),
+    Variable("TRAWL_LOG_LEVEL", "WARNING", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
+)
+
+_env = environ.Env()
+_env.escape_proxy = False
+
+
+def _text(name: str) -> str:
+    declared = next(variable for variable in ENVIRONMENT if variable.name == name)
+    return os.environ.get(name, "").strip() or declared.default
+
+
+def _number(name: str, *, low: float, high: float) -> float:
+    value = _text(name)
+    try:
+        number = float(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number from {low:g} to {high:g}; it is {value!r}.") from None
+    if not low <= number <= high:
+        raise ImproperlyConfigured(f"{name} must be from {low:g} to {high:g}; it is {value}.")
+    return number
+
+
+def _flag(name: str) -> bool:
+    value = _text(name).lower()
+    if value not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
+        raise ImproperlyConfigured(f"{name} must be true or false; it is {value!r}.")
+    return value in {"true", "1", "yes", "on"}
+
+
+def _list(name: str) -> list[str]:
+    return [item.strip() for item in _text(name).split(",") if item.strip()]
+
+
+def _choice(name: str, choices: tuple[str, ...]) -> str:
+    value = _text(name)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}; it is {value!r}.")
+    return value
+
+
+def _secret_key(data_dir: Path) -> str:
+    if given := _text("TRAWL_SECRET_KEY"):
+        return given
+    path = data_dir / "secret_key"
+    if not path.exists():
+        # A second process may start at the same moment: only one of them may create the file.
+        try:
+            with path.open("x") as file:
+                path.chmod(0o600)
+                file.write(secrets.token_urlsafe(50))
+        except FileExistsError:
+            pass
+    return path.read_text().strip()
+
+
+def _database(data_dir: Path) -> dict[str, Any]:
+    url = _text("DATABASE_URL")
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": data_dir / "trawl.sqlite3",
+            "OPTIONS": {
+                # Deferred transactions fail at once when two of them upgrade to a write; immediate ones wait their turn.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": (
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
+                    "PRAGMA mmap_size=1073741824; PRAGMA temp_store=MEMORY;"
+                ),
+            },
+            # A database in memory is shared by locking whole tables, which worker threads cannot wait for.
+            "TEST": {"NAME": str(data_dir / "test.sqlite3")},
+        }
+    if not url.startswith(("postgres://", "postgresql://")):
+        raise ImproperlyConfigured("DATABASE_URL must start with postgres:// or be empty (SQLite).")
+    try:
+        database: dict[str, Any] = dict(_env.db_url_config(url))
+    except Exception as error:
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 20}}
+    return database
+
+
+DATA_DIR = (BASE_DIR / _text("TRAWL_DATA_DIR")).resolve()
+try:
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+except OSError as error:
+    raise ImproperlyConfigured(f"TRAWL_DATA_DIR must be a folder that can be written: {error}") from error
+
+SECRET_KEY = _secret_key(DATA_DIR)
+DEBUG = _flag("TRAWL_DEBUG")
+ALLOWED_HOSTS = _list("TRAWL_ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = _list("TRAWL_TRUSTED_ORIGINS")
+WORKERS = int(_number("TRAWL_WORKERS", low=0, high=256)) or os.cpu_count() or 1
+BARS_CACHE_BYTES = int(_number("TRAWL_BARS_CACHE_MB", low=1, high=1_048_576)) * 1024 * 1024
+LEASE_S = _number("TRAWL_LEASE_S", low=1, high=3600)
+POLL_S = _number("TRAWL_POLL_S", low=0.05, high=60)
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "servestatic.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "strategies",
+    "backtests",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = {"default": _database(DATA_DIR)}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+if redis_url := _text("REDIS_URL"):
+    # The pub/sub layer survives a restart of Redis; messages are only hints to look at the database again.
+    CHANNEL_LAYERS["default"] = {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [redis_url], "prefix": "trawl"},
+    }
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS: list[Any] = [BASE_DIR / "static", ("vendor/htmx", BASE_DIR / "node_modules" / "htmx.org" / "dist")]
+SERVESTATIC_USE_FINDERS = True
+SERVESTATIC_AUTOREFRESH = DEBUG
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = bool(CSRF_TRUSTED_ORIGINS)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CSRF_TRUSTED_ORIGINS else None
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {
+        "handlers": ["console"],
+        "level": _choice("TRAWL_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+    },
+}

@@ -1,0 +1,133 @@
+"""Bars in, signals out: the two values that every strategy works with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from strategies.errors import BarsError, SignalsError
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+PRICE_FIELDS = ("open", "high", "low", "close")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bars:
+    """One symbol's bars, oldest first. All arrays are one-dimensional, C-contiguous, read-only and of one length.
+
+    Build it with :meth:`Bars.of`, which checks; the constructor itself trusts its caller.
+
+    Attributes
+    ----------
+    time : int64, shape (n,)
+        Start of each bar in seconds since 1970-01-01 UTC, strictly increasing.
+    open, high, low, close : float64, shape (n,)
+        Prices in the quote currency, finite and positive, ``low <= open, close <= high``.
+    volume : float64, shape (n,)
+        Units traded, finite, zero or more.
+    """
+
+    time: IntArray
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        time: Sequence[int] | IntArray,
+        open: Sequence[float] | FloatArray,  # noqa: A002 - the trade's own word
+        high: Sequence[float] | FloatArray,
+        low: Sequence[float] | FloatArray,
+        close: Sequence[float] | FloatArray,
+        volume: Sequence[float] | FloatArray,
+    ) -> Bars:
+        """Copy the arrays, check them and return bars.
+
+        Raises
+        ------
+        BarsError
+            If lengths differ, times do not strictly increase, a value is missing or infinite, a price is not positive,
+            a volume is negative, or open or close lie outside ``[low, high]``. The message names the field and the bar.
+        """
+        columns = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
+        bars = cls(_column("time", time, np.int64), *(_column(name, columns[name], np.float64) for name in columns))
+        _check(bars)
+        return bars
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def __getitem__(self, part: slice) -> Bars:
+        """Return the bars of a slice with step 1, without a copy."""
+        if not isinstance(part, slice) or part.step not in {None, 1}:
+            raise BarsError(f"bars are cut by a slice of step 1, not by {part!r}")
+        return Bars(*(getattr(self, field.name)[part] for field in fields(self)))
+
+    def between(self, start_s: int | None, end_s: int | None) -> Bars:
+        """Return the bars that start at or after ``start_s`` and before ``end_s`` (seconds, UTC; None is no bound)."""
+        first = 0 if start_s is None else int(np.searchsorted(self.time, start_s, side="left"))
+        last = len(self) if end_s is None else int(np.searchsorted(self.time, end_s, side="left"))
+        return self[first : max(first, last)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """When a strategy wants in and out, decided on the close of each bar.
+
+    Attributes
+    ----------
+    entry, exit : bool, shape (n,)
+        True on the bars on whose close the rule says to enter or to leave.
+    """
+
+    entry: BoolArray
+    exit: BoolArray
+
+    def checked(self, bars: Bars) -> Signals:
+        """Return these signals, or raise SignalsError if they do not fit the bars."""
+        for name in ("entry", "exit"):
+            array = getattr(self, name)
+            if not isinstance(array, np.ndarray) or array.dtype != np.bool_ or array.shape != (len(bars),):
+                shape = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+                raise SignalsError(f"{name} must be bool of shape ({len(bars)},); the strategy returned {shape}")
+        return self
+
+
+def _column(name: str, values: object, dtype: type) -> npt.NDArray[np.generic]:
+    try:
+        column = np.array(values, dtype=dtype, order="C")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise BarsError(f"{name} must hold numbers: {error}") from error
+    if column.ndim != 1:
+        raise BarsError(f"{name} must have one dimension; it has {column.ndim}")
+    column.flags.writeable = False
+    return column
+
+
+def _check(bars: Bars) -> None:
+    for name in (*PRICE_FIELDS, "volume"):
+        column = getattr(bars, name)
+        if len(column) != len(bars.time):
+            raise BarsError(f"{name} has {len(column)} values, time has {len(bars.time)}")
+        _refuse(~np.isfinite(column), name, "must be finite")
+        _refuse(column < 0 if name == "volume" else column <= 0, name, "must not be negative or a price of zero")
+    _refuse(np.concatenate(([False], np.diff(bars.time) <= 0)) if len(bars) else np.zeros(0, bool), "time", "must rise")
+    _refuse(bars.low > bars.high, "low", "must not be above high")
+    for name in ("open", "close"):
+        column = getattr(bars, name)
+        _refuse((column < bars.low) | (column > bars.high), name, "must lie between low and high")
+
+
+def _refuse(bad: BoolArray, name: str, rule: str) -> None:
+    if bad.any():
+        raise BarsError(f"{name} {rule}; bar {int(np.argmax(bad))} breaks this ({int(bad.sum())} bars in all)")

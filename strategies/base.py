@@ -1,0 +1,66 @@
+"""What a strategy is: declared parameters, and a rule that turns bars into signals."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any, ClassVar
+
+from strategies.bars import Bars, Signals
+from strategies.errors import ParameterError
+from strategies.params import Float, Int
+
+AnyParameter = Int | Float
+
+
+class Strategy:
+    """A trading rule. Subclasses declare ``key``, ``label``, parameters and ``signals``; they know nothing of money.
+
+    Parameters are given by name and checked at construction::
+
+        Rsi(period=10).signals(bars)
+    """
+
+    key: ClassVar[str]
+    label: ClassVar[str]
+
+    def __init__(self, **values: Any) -> None:
+        declared = self.parameters()
+        if unknown := sorted(set(values) - set(declared)):
+            known = ", ".join(declared) or "none"
+            raise ParameterError(unknown[0], f"is not a parameter of {self.key}; its parameters are: {known}")
+        for key, value in values.items():
+            setattr(self, key, value)
+        self.check()
+
+    def check(self) -> None:
+        """Raise ParameterError if parameters, each within its bounds, do not fit together."""
+
+    def signals(self, bars: Bars) -> Signals:
+        """Return the entries and exits decided on the close of each bar, from this bar and earlier ones only."""
+        raise NotImplementedError
+
+    @property
+    def values(self) -> dict[str, int | float]:
+        """The value of every parameter, in declared order."""
+        return {key: getattr(self, key) for key in self.parameters()}
+
+    @classmethod
+    def parameters(cls) -> dict[str, AnyParameter]:
+        """Return the declared parameters by key, in the order in which they stand in the class."""
+        declared: dict[str, AnyParameter] = {}
+        for base in reversed(cls.__mro__):
+            declared.update({key: item for key, item in vars(base).items() if isinstance(item, Int | Float)})
+        return declared
+
+    @classmethod
+    def help(cls) -> str:
+        """Return the idea: the first paragraph of the docstring on one line."""
+        return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+
+    @classmethod
+    def code_version(cls) -> str:
+        """Return a digest of the source of the module that defines this strategy."""
+        module = inspect.getmodule(cls)
+        source = inspect.getsource(module if module is not None else cls)
+        return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()

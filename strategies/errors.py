@@ -1,0 +1,49 @@
+"""Errors of the strategies package.
+
+StrategyError
+├── BarsError            arrays that are not a valid series of bars
+├── ParameterError       a parameter that is unknown or outside its bounds
+├── IndicatorError       an indicator asked for something that it cannot compute
+├── SignalsError         a strategy returned something that is not Signals for these bars
+└── UnknownStrategy      no strategy has this key
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class StrategyError(ValueError):
+    """Base of everything that this package raises on purpose."""
+
+
+class BarsError(StrategyError):
+    """Arrays that are not a valid series of bars."""
+
+
+class ParameterError(StrategyError):
+    """A parameter that is unknown or has a value that it cannot take.
+
+    ``name`` is the parameter's key, ``problem`` what is wrong with it, without the name.
+    """
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class IndicatorError(StrategyError):
+    """An argument of an indicator that it cannot compute with."""
+
+
+class SignalsError(StrategyError):
+    """A strategy returned something other than signals for the bars that it was given."""
+
+
+class UnknownStrategy(StrategyError):
+    """No strategy has this key."""
+
+    def __init__(self, key: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown strategy {key!r}; known are: {', '.join(sorted(known))}")
+        self.key = key

@@ -1,0 +1,71 @@
+"""Where one series crosses another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategies.bars import BoolArray, FloatArray
+from strategies.errors import IndicatorError
+from strategies.indicators.kernel import BOOLS_OUT, F64, FLOATS, kernel
+
+
+def crossed_above(series: FloatArray, other: FloatArray | float) -> BoolArray:
+    """Return True where ``series`` is above ``other`` and on the bar before it was not.
+
+    ``above[t] = series[t] > other[t] and series[t-1] <= other[t-1]``, all four defined; False on the first bar.
+
+    Parameters
+    ----------
+    series : float64, shape (n,)
+    other : float64, shape (n,), or a number
+        In the unit of ``series``.
+
+    Returns
+    -------
+    bool, shape (n,)
+
+    Raises
+    ------
+    IndicatorError
+        If the lengths differ.
+    """
+    return _crossed(series, other, 1.0)
+
+
+def crossed_below(series: FloatArray, other: FloatArray | float) -> BoolArray:
+    """Return True where ``series`` is below ``other`` and on the bar before it was not.
+
+    ``below[t] = series[t] < other[t] and series[t-1] >= other[t-1]``, all four defined; False on the first bar.
+
+    Parameters, returned array and errors are those of :func:`crossed_above`.
+    """
+    return _crossed(series, other, -1.0)
+
+
+def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> BoolArray:
+    array = np.ascontiguousarray(series, dtype=np.float64)
+    crossed = np.empty(len(array), dtype=np.bool_)
+    if isinstance(other, np.ndarray):
+        if other.shape != array.shape:
+            raise IndicatorError(f"a cross needs two series of one length; they have {array.shape} and {other.shape}")
+        _cross_series(array, np.ascontiguousarray(other, dtype=np.float64), sign, crossed)
+    else:
+        _cross_level(array, float(other), sign, crossed)
+    return crossed
+
+
+@kernel((FLOATS, FLOATS, F64, BOOLS_OUT))
+def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
+    if len(series) > 0:
+        crossed[0] = False
+    for t in range(1, len(series)):
+        # A comparison with NaN is false, so that an undefined value never crosses.
+        crossed[t] = (sign * series[t] > sign * other[t]) & (sign * series[t - 1] <= sign * other[t - 1])
+
+
+@kernel((FLOATS, F64, F64, BOOLS_OUT))
+def _cross_level(series, level, sign, crossed):  # type: ignore[no-untyped-def]
+    if len(series) > 0:
+        crossed[0] = False
+    for t in range(1, len(series)):
+        crossed[t] = (sign * series[t] > sign * level) & (sign * series[t - 1] <= sign * level)
