@@ -1,7 +1,8 @@
 """Django settings, driven by the environment.
 
-Every variable that Trawl reads is declared in ``ENVIRONMENT`` below, with its default and its help text; docs/settings.md
-repeats the table and a test compares the two. A value that cannot be used stops the start with one clear line.
+Every variable that Trawl reads is declared in ``ENVIRONMENT`` below, with its default and its help text;
+docs/settings.md repeats the table and a test compares the two. A value that cannot be used stops the start with one
+clear line.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _database(data_dir: Path) -> dict[str, Any]:
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": data_dir / "trawl.sqlite3",
             "OPTIONS": {
-                # Deferred transactions fail at once when two of them upgrade to a write; immediate ones wait their turn.
+                # Deferred transactions fail at once when two of them upgrade to a write; immediate ones wait.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
                 "init_command": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,8 @@ from strategies.errors import BarsError, SignalsError
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 PRICE_FIELDS = ("open", "high", "low", "close")
 
@@ -103,9 +106,9 @@ class Signals:
         return self
 
 
-def _column(name: str, values: object, dtype: type) -> npt.NDArray[np.generic]:
+def _column(name: str, values: object, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
     try:
-        column = np.array(values, dtype=dtype, order="C")
+        column: npt.NDArray[Scalar] = np.array(values, dtype=dtype, order="C")
     except (TypeError, ValueError, OverflowError) as error:
         raise BarsError(f"{name} must hold numbers: {error}") from error
     if column.ndim != 1:
@@ -116,7 +119,7 @@ def _column(name: str, values: object, dtype: type) -> npt.NDArray[np.generic]:
 
 def _check(bars: Bars) -> None:
     for name in (*PRICE_FIELDS, "volume"):
-        column = getattr(bars, name)
+        column: FloatArray = getattr(bars, name)
         if len(column) != len(bars.time):
             raise BarsError(f"{name} has {len(column)} values, time has {len(bars.time)}")
         _refuse(~np.isfinite(column), name, "must be finite")

@@ -29,9 +29,9 @@ class Parameter(Generic[Number]):
     def __init__(self, default: Number, *, low: Number, high: Number, help: str, label: str = "") -> None:  # noqa: A002
         if not low <= default <= high:
             raise ValueError(f"the default {default} must lie between {low} and {high}")
-        self.default = default
-        self.low = low
-        self.high = high
+        self.default: Number = default
+        self.low: Number = low
+        self.high: Number = high
         self.help = help
         self.label = label
         self.key = ""

@@ -1,6 +1,7 @@
 """The table of metrics, and the kernel that computes them.
 
-``METRICS`` is the one place where a metric is declared: the model's columns, the page, the exports and the docs follow it.
+``METRICS`` is the one place where a metric is declared: the model's columns, the page, the exports and the docs
+follow it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ serves both, and importing the module is all the warming that it needs.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, cast
 
 import numpy as np
 from numba import njit, types
@@ -23,16 +23,16 @@ BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 FLOATS_OUT = types.Array(types.float64, 1, "C")
 BOOLS_OUT = types.Array(types.boolean, 1, "C")
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Kernel = Callable[..., Any]
 
 
-def kernel(*signatures: Any) -> Callable[[Function], Function]:
+def kernel(*signatures: Any) -> Callable[[Kernel], Kernel]:
     """Compile a function for these signatures, without the GIL and with the result kept on disk.
 
     Division follows NumPy (a division by zero is infinity or NaN, never an exception): kernels that divide test first.
     """
-    compiled: Callable[[Function], Function] = njit(list(signatures), nogil=True, cache=True, error_model="numpy")
-    return compiled
+    compiled = njit(list(signatures), nogil=True, cache=True, error_model="numpy")
+    return cast(Callable[[Kernel], Kernel], compiled)
 
 
 def checked_series(name: str, series: FloatArray, period: int, *, low: int = 1) -> FloatArray:
