@@ -7,8 +7,11 @@ clear line.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import secrets
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +67,13 @@ def _number(name: str, *, low: float, high: float) -> float:
     return number
 
 
+def _whole_number(name: str, *, low: int, high: int) -> int:
+    number = _number(name, low=low, high=high)
+    if number != int(number):
+        raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}; it is {_text(name)}.")
+    return int(number)
+
+
 def _flag(name: str) -> bool:
     value = _text(name).lower()
     if value not in {"true", "false", "1", "0", "yes", "no", "on", "off"}:
@@ -86,15 +96,31 @@ def _secret_key(data_dir: Path) -> str:
     if given := _text("TRAWL_SECRET_KEY"):
         return given
     path = data_dir / "secret_key"
-    if not path.exists():
-        # A second process may start at the same moment: only one of them may create the file.
-        try:
-            with path.open("x") as file:
-                path.chmod(0o600)
-                file.write(secrets.token_urlsafe(50))
-        except FileExistsError:
-            pass
-    return path.read_text().strip()
+    # A second process may start at the same moment: only one of them may create the file, which nobody else may read.
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_urlsafe(50))
+    for _ in range(100):
+        if key := path.read_text().strip():
+            return key
+        time.sleep(0.01)
+    raise ImproperlyConfigured(f"{path} is empty; remove it, or set TRAWL_SECRET_KEY.")
+
+
+def _origins(name: str) -> list[str]:
+    origins = _list(name)
+    for origin in origins:
+        if not re.fullmatch(r"https?://[^/\s]+", origin):
+            raise ImproperlyConfigured(f"{name} must list origins such as https://trawl.example; one is {origin!r}.")
+    return origins
+
+
+def _redis_url(name: str) -> str:
+    url = _text(name)
+    if url and not re.match(r"(rediss?://[^/\s]+|unix:///)", url):
+        raise ImproperlyConfigured(f"{name} must be like redis://host:6379/0, or empty (in memory).")
+    return url
 
 
 def _database(data_dir: Path) -> dict[str, Any]:
@@ -119,8 +145,12 @@ def _database(data_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured("DATABASE_URL must start with postgres:// or be empty (SQLite).")
     try:
         database: dict[str, Any] = dict(_env.db_url_config(url))
-    except Exception as error:
-        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+    except ValueError:
+        # Python's own message would quote a part of the password.
+        problem = "its port is not a number, or a special character in its password is not percent-encoded"
+        raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {problem}.") from None
+    if not database["NAME"]:
+        raise ImproperlyConfigured("DATABASE_URL must end in a database: postgres://user:password@host:5432/name.")
     database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 20}}
     return database
 
@@ -128,15 +158,14 @@ def _database(data_dir: Path) -> dict[str, Any]:
 DATA_DIR = (BASE_DIR / _text("TRAWL_DATA_DIR")).resolve()
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
+    SECRET_KEY = _secret_key(DATA_DIR)
 except OSError as error:
     raise ImproperlyConfigured(f"TRAWL_DATA_DIR must be a folder that can be written: {error}") from error
-
-SECRET_KEY = _secret_key(DATA_DIR)
 DEBUG = _flag("TRAWL_DEBUG")
 ALLOWED_HOSTS = _list("TRAWL_ALLOWED_HOSTS")
-CSRF_TRUSTED_ORIGINS = _list("TRAWL_TRUSTED_ORIGINS")
-WORKERS = int(_number("TRAWL_WORKERS", low=0, high=256)) or os.cpu_count() or 1
-BARS_CACHE_BYTES = int(_number("TRAWL_BARS_CACHE_MB", low=1, high=1_048_576)) * 1024 * 1024
+CSRF_TRUSTED_ORIGINS = _origins("TRAWL_TRUSTED_ORIGINS")
+WORKERS = _whole_number("TRAWL_WORKERS", low=0, high=256) or os.cpu_count() or 1
+BARS_CACHE_BYTES = _whole_number("TRAWL_BARS_CACHE_MB", low=1, high=1_048_576) * 1024 * 1024
 LEASE_S = _number("TRAWL_LEASE_S", low=1, high=3600)
 POLL_S = _number("TRAWL_POLL_S", low=0.05, high=60)
 
@@ -192,7 +221,7 @@ DATABASES = {"default": _database(DATA_DIR)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CHANNEL_LAYERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-if redis_url := _text("REDIS_URL"):
+if redis_url := _redis_url("REDIS_URL"):
     # The pub/sub layer survives a restart of Redis; messages are only hints to look at the database again.
     CHANNEL_LAYERS["default"] = {
         "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
