@@ -1,0 +1,122 @@
+"""config.settings: what it reads stands in the docs, and what it cannot use stops the start with one clear line."""
+
+from __future__ import annotations
+
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from config.settings import ENVIRONMENT, Variable
+
+ROOT = Path(__file__).parent.parent
+DOCS = (ROOT / "docs" / "settings.md").read_text()
+
+
+def documented(heading: str) -> dict[str, tuple[str, ...]]:
+    """The table under a heading of docs/settings.md: the further cells of each row by the first."""
+    section = DOCS.split(f"## {heading}\n")[1].split("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line.startswith("| `")
+    ]
+    return {cells[0].strip("`"): tuple(cells[1:]) for cells in rows}
+
+
+def check(data_dir: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``manage.py check`` with these variables and no others."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={"TRAWL_DATA_DIR": str(data_dir), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("variable", ENVIRONMENT, ids=lambda variable: variable.name)
+def test_a_variable_stands_in_the_docs_with_its_default_and_help(variable: Variable) -> None:
+    default = f"`{variable.default}`" if variable.default else "empty"
+    assert documented("Trawl").get(variable.name) == (default, variable.help)
+
+
+def test_the_docs_name_no_variable_that_is_not_read() -> None:
+    assert list(documented("Trawl")) == [variable.name for variable in ENVIRONMENT]
+
+
+def test_every_variable_that_the_settings_read_is_declared() -> None:
+    source = (ROOT / "config" / "settings.py").read_text()
+    reads = set(re.findall(r'_(?:text|number|whole_number|flag|list|choice|origins|redis_url)\(\s*"([A-Z_]+)"', source))
+    assert reads == {variable.name for variable in ENVIRONMENT}
+    assert source.count("os.environ") == 1, "read the environment through _text, which knows what is declared"
+
+
+def test_the_defaults_start(tmp_path: Path) -> None:
+    finished = check(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+
+
+def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
+    empty = {variable.name: "" for variable in ENVIRONMENT if variable.name != "TRAWL_DATA_DIR"}
+    finished = check(tmp_path, **empty)
+    assert finished.returncode == 0, finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRAWL_DATA_DIR", "/dev/null/trawl"),
+        ("DATABASE_URL", "mysql://user@host/name"),
+        ("DATABASE_URL", "postgres://user@host:5432"),
+        ("DATABASE_URL", "postgres://user@host:port/name"),
+        ("DATABASE_URL", "postgres://user:half/half@host/name"),
+        ("REDIS_URL", "localhost:6379"),
+        ("TRAWL_DEBUG", "maybe"),
+        ("TRAWL_TRUSTED_ORIGINS", "trawl.example"),
+        ("TRAWL_TRUSTED_ORIGINS", "https://trawl.example/path"),
+        ("TRAWL_WORKERS", "many"),
+        ("TRAWL_WORKERS", "-1"),
+        ("TRAWL_WORKERS", "2.5"),
+        ("TRAWL_WORKERS", "nan"),
+        ("TRAWL_BARS_CACHE_MB", "0"),
+        ("TRAWL_LEASE_S", "0"),
+        ("TRAWL_LEASE_S", "inf"),
+        ("TRAWL_POLL_S", "never"),
+        ("TRAWL_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_value_that_cannot_be_used_stops_the_start_with_one_line_that_names_it(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    finished = check(tmp_path, **{name: value})
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(f"trawl: {name} ")
+    assert finished.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_a_refused_address_does_not_print_its_password(tmp_path: Path, name: str) -> None:
+    for address in ("postgres://user:secret/word@host/name", "amqp://user:secret/word@host", "user:secret@host"):
+        finished = check(tmp_path, **{name: address})
+        assert finished.returncode == 1
+        assert "secret" not in finished.stderr
+
+
+def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    check(tmp_path)
+    path = tmp_path / "secret_key"
+    key = path.read_text()
+    check(tmp_path)
+    assert path.read_text() == key
+    assert len(key) >= 50
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_an_empty_secret_key_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch()
+    finished = check(tmp_path)
+    assert finished.returncode == 1
+    assert "TRAWL_SECRET_KEY" in finished.stderr

@@ -1,0 +1,52 @@
+"""Find the system's Chromium for the browser tests, or install it where Debian's packages can be had.
+
+``python -m tests.tooling.chromium`` prints the path of the browser.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+MISSING = "The browser tests need Chromium: install chromium, or name a browser in CHROMIUM=/path/to/chromium."
+
+
+def find_chromium() -> str | None:
+    """Return the path of CHROMIUM if that is set, else of the first known browser on PATH, else None."""
+    if named := os.environ.get("CHROMIUM", ""):
+        return shutil.which(named)
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def install_chromium() -> None:
+    """Install Debian's package as root or by a sudo that asks nothing; raise SystemExit where that cannot be."""
+    if os.environ.get("CHROMIUM") or not shutil.which("apt-get"):
+        raise SystemExit(MISSING)
+    prefix = _as_root()
+    print("No Chromium found: installing Debian's package.", flush=True)
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    for words in (["update", "-qq"], ["install", "-qq", "--yes", "--no-install-recommends", "chromium"]):
+        command = [*prefix, *environment, "apt-get", *words]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode:
+            raise SystemExit(f"{' '.join(command)} failed. {MISSING}")
+
+
+def _as_root() -> list[str]:
+    if os.geteuid() == 0:
+        return []
+    if shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode:
+        return ["sudo", "-n"]
+    raise SystemExit(MISSING)
+
+
+def main() -> None:
+    if find_chromium() is None:
+        install_chromium()
+    sys.exit(MISSING) if (path := find_chromium()) is None else print(f"Browser: {path}")
+
+
+if __name__ == "__main__":
+    main()
