@@ -22,7 +22,7 @@ export UV_PROJECT_ENVIRONMENT = .venv
 
 # The first start is three to four times slower without compiled bytecode.
 SYNC = $(FIND_UV) && "$$uv" sync --quiet --frozen --compile-bytecode --python "$$(command -v '$(PYTHON)')"
-NPM_CI = ci --ignore-scripts --no-audit --no-fund --loglevel=error
+NPM_CI = ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 FETCHED_UV = .tools/uv-$(UV_VERSION)
 
 .PHONY: help run setup test lint unit format clean
@@ -92,10 +92,14 @@ define FIND_UV
 if uv python find "$$(command -v '$(PYTHON)')" >/dev/null 2>&1; then uv=uv; else \
 	uv="$(FETCHED_UV)/bin/uv"; \
 	if [ ! -x "$$uv" ]; then \
-		'$(PYTHON)' -m pip --version >/dev/null 2>&1 || \
-			{ echo "Trawl needs uv or pip to fetch its packages, and $(PYTHON) has no pip (Debian: apt-get install python3-pip)" >&2; exit 1; }; \
+		python='$(PYTHON)'; \
+		if ! "$$python" -m pip --version >/dev/null 2>&1; then \
+			python=.tools/pip/bin/python; \
+			'$(PYTHON)' -m venv .tools/pip >/dev/null 2>&1 || \
+				{ echo "Trawl needs uv or pip to fetch its packages, and $(PYTHON) has no pip (Debian: apt-get install python3-pip)" >&2; exit 1; }; \
+		fi; \
 		echo "Fetching uv $(UV_VERSION) into .tools"; \
-		'$(PYTHON)' -m pip install --quiet --disable-pip-version-check --target "$(FETCHED_UV)" "uv==$(UV_VERSION)" || exit 1; \
+		PIP_ROOT_USER_ACTION=ignore "$$python" -m pip install --quiet --disable-pip-version-check --target "$(FETCHED_UV)" "uv==$(UV_VERSION)" || exit 1; \
 	fi; \
 fi
 endef
