@@ -70,7 +70,7 @@ class Universe(models.Model):
 class PriceBlock(models.Model):
     """One symbol's bars of one interval over one period, a little-endian binary column per field."""
 
-    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="price_blocks")
+    symbol = models.ForeignKey(Symbol, on_delete=models.CASCADE, related_name="price_blocks", db_index=False)
     interval = models.CharField(max_length=4, choices=Interval.choices)
     period = models.IntegerField(help_text="Year and month, as YYYYMM, in which the block begins.")
     first_time = models.DateTimeField()
@@ -181,7 +181,7 @@ class RunChunk(models.Model):
         CLAIMED = "claimed", "Claimed"
         DONE = "done", "Done"
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks", db_index=False)
     index = models.PositiveIntegerField()
     symbol_ids = models.JSONField()
     n_symbols = models.PositiveIntegerField()
@@ -209,7 +209,8 @@ class RunChunk(models.Model):
 class Result(models.Model):
     """One symbol's outcome in a run: metrics, curve and trades, or the reason why there are none."""
 
-    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results")
+    # The unique constraints begin with the run: an index of its own would only make saving slower.
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="results", db_index=False)
     symbol = models.ForeignKey(Symbol, on_delete=models.PROTECT, related_name="results")
     sequence = models.PositiveIntegerField(help_text="Position in the order in which the run's results were saved.")
     reason = models.TextField(blank=True, help_text="Why there is no result; empty when there is one.")

@@ -78,6 +78,8 @@ class Bars:
 
     def between(self, start_s: int | None, end_s: int | None) -> Bars:
         """Return the bars that start at or after ``start_s`` and before ``end_s`` (seconds, UTC; None is no bound)."""
+        if start_s is None and end_s is None:
+            return self
         first = 0 if start_s is None else int(np.searchsorted(self.time, start_s, side="left"))
         last = len(self) if end_s is None else int(np.searchsorted(self.time, end_s, side="left"))
         return self[first : max(first, last)]

@@ -41,6 +41,11 @@ class Strategy:
         raise NotImplementedError
 
     @property
+    def warmup(self) -> int:
+        """How many bars must have passed before the first signal is possible."""
+        return 0
+
+    @property
     def values(self) -> dict[str, int | float]:
         """The value of every parameter, in declared order."""
         return {key: getattr(self, key) for key in self.parameters()}

@@ -22,6 +22,10 @@ class Rsi(Strategy):
         if self.low >= self.high:
             raise ParameterError("low", f"must be smaller than high; {self.low:g} is not below {self.high:g}")
 
+    @property
+    def warmup(self) -> int:
+        return self.period + 1
+
     def signals(self, bars: Bars) -> Signals:
         strength = rsi(bars.close, self.period)
         return Signals(entry=crossed_below(strength, self.low), exit=crossed_above(strength, self.high))

@@ -22,6 +22,10 @@ class SmaCross(Strategy):
         if self.fast >= self.slow:
             raise ParameterError("fast", f"must be smaller than slow; {self.fast} is not below {self.slow}")
 
+    @property
+    def warmup(self) -> int:
+        return self.slow
+
     def signals(self, bars: Bars) -> Signals:
         fast, slow = sma(bars.close, self.fast), sma(bars.close, self.slow)
         return Signals(entry=crossed_above(fast, slow), exit=crossed_below(fast, slow))

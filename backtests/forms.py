@@ -1,0 +1,145 @@
+"""The form that starts a run: the fields that every run has, and those that the chosen strategy declares.
+
+Choices are looked up only when the form is drawn: whether a choice is valid is for ``check_request`` to say, which every
+other door asks as well.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.utils.choices import CallableChoiceIterator
+from django.utils.functional import cached_property
+
+from backtests.models import Interval, PriceBlock, Run, Universe
+from backtests.runs.errors import RequestRefused
+from backtests.runs.request import CheckedRequest, RunRequest, check_request
+from strategies.base import Strategy
+from strategies.models import Strategy as StrategyRow
+from strategies.registry import strategies
+
+PARAMETER_PREFIX = "param-"
+DEFAULT_STRATEGY = "rsi"
+
+Choices = list[tuple[str, str]]
+
+
+class RunForm(forms.Form):
+    """Everything about a run. Parameters of the strategy are fields named ``param-<key>``."""
+
+    universe = forms.CharField(help_text="Which symbols to test", widget=forms.Select)
+    strategy = forms.CharField(help_text="When to trade", widget=forms.Select)
+    interval = forms.CharField(help_text="Length of a bar", widget=forms.Select)
+    start_date = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: the first bar"
+    )
+    end_date = forms.DateField(
+        label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: the last bar"
+    )
+    cash = forms.FloatField(initial=10_000, help_text="Starting cash for every symbol")
+    fee_pct = forms.FloatField(
+        label="Fee %", initial=0.1, min_value=0, max_value=50, help_text="Of the traded value, on each side"
+    )
+    slippage_pct = forms.FloatField(
+        label="Slippage %", initial=0.05, min_value=0, max_value=50, help_text="How much worse each fill is"
+    )
+    token = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
+
+    def __init__(self, values: Any = None, *, like: Run | None = None) -> None:
+        super().__init__(values, initial=_values_of(like) if like is not None else None)
+        self.checked: CheckedRequest | None = None
+        self.initial["token"] = secrets.token_urlsafe(16)
+        self.strategy_class = self._strategy_class()
+        for key, parameter in self.strategy_class.parameters().items():
+            kind = forms.IntegerField if parameter.kind == "int" else forms.FloatField
+            self.fields[PARAMETER_PREFIX + key] = kind(
+                label=parameter.label,
+                initial=parameter.default,
+                min_value=parameter.low,
+                max_value=parameter.high,
+                help_text=parameter.help,
+            )
+            self._fill_in(PARAMETER_PREFIX + key, parameter.default)
+        self._offer("universe", lambda: [(row.slug, _label(row)) for row in self.universes])
+        self._offer("strategy", _strategy_choices)
+        self._offer("interval", lambda: self.intervals)
+
+    @cached_property
+    def universes(self) -> list[Universe]:
+        """All universes, real ones first."""
+        return list(Universe.objects.order_by("is_synthetic", "name"))
+
+    @cached_property
+    def chosen_universe(self) -> Universe | None:
+        """The universe that the form stands on: the one that was sent, or the first."""
+        slug = self["universe"].value()
+        return next((row for row in self.universes if row.slug == slug), next(iter(self.universes), None))
+
+    @cached_property
+    def intervals(self) -> Choices:
+        """The intervals that the chosen universe has bars of, daily first."""
+        stored = PriceBlock.objects.filter(symbol__universes=self.chosen_universe).order_by()
+        found = set(stored.values_list("interval", flat=True).distinct())
+        offered = [(str(value), str(label)) for value, label in Interval.choices if value in found]
+        return sorted(offered, key=lambda choice: choice[0] != "1d") or [("1d", "1 day")]
+
+    def parameter_fields(self) -> list[forms.BoundField]:
+        """Return the bound fields of the strategy's parameters, in declared order."""
+        return [self[name] for name in self.fields if name.startswith(PARAMETER_PREFIX)]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return cleaned
+        try:
+            self.checked = check_request(self._request())
+        except RequestRefused as error:
+            name = error.field if error.field in self.fields else PARAMETER_PREFIX + error.field
+            self.add_error(name if name in self.fields else None, error.problem)
+        return cleaned
+
+    def _request(self) -> RunRequest:
+        cleaned = self.cleaned_data
+        parameters = {
+            name.removeprefix(PARAMETER_PREFIX): value
+            for name, value in cleaned.items()
+            if name.startswith(PARAMETER_PREFIX)
+        }
+        shared = {key: value for key, value in cleaned.items() if key in RunRequest.__slots__ and value is not None}
+        return RunRequest(**{**shared, "parameters": parameters})
+
+    def _fill_in(self, name: str, value: object) -> None:
+        """Give a field that was not sent its default: the strategy has just been changed, or a program is brief."""
+        if self.is_bound and name not in self.data:
+            self.data = self.data.copy()
+            self.data[name] = str(value)
+
+    def _offer(self, name: str, choices: Callable[[], Choices]) -> None:
+        widget = self.fields[name].widget
+        assert isinstance(widget, forms.Select)
+        widget.choices = CallableChoiceIterator(choices)
+
+    def _strategy_class(self) -> type[Strategy]:
+        key = self.data.get("strategy") if self.is_bound else self.initial.get("strategy")
+        known = strategies()
+        self.initial.setdefault("strategy", DEFAULT_STRATEGY)
+        return known.get(str(key)) or known[DEFAULT_STRATEGY]
+
+
+def _strategy_choices() -> Choices:
+    rows = StrategyRow.objects.filter(is_active=True, key__in=strategies()).order_by("label")
+    return [(row.key, row.label) for row in rows]
+
+
+def _label(universe: Universe) -> str:
+    return f"{universe.name} (synthetic)" if universe.is_synthetic else universe.name
+
+
+def _values_of(run: Run) -> dict[str, Any]:
+    shared = ("interval", "start_date", "end_date", "cash", "fee_pct", "slippage_pct")
+    parameters = {PARAMETER_PREFIX + key: value for key, value in run.parameters.items()}
+    keys = {"universe": run.universe.slug, "strategy": run.strategy.key}
+    return {**{name: getattr(run, name) for name in shared}, **parameters, **keys}

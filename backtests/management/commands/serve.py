@@ -1,0 +1,68 @@
+"""Serve Trawl with Daphne."""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from backtests.prepare import prepare
+
+# With Python's own 5 ms a request waits that long for every worker thread that is busy; measured on two processors, 1 ms
+# brings the first row 15 ms earlier and the last one no later.
+SWITCH_INTERVAL_S = 0.001
+
+BACKLOG = 1024  # Daphne's own 50 turns clients away when 100 connect at once.
+
+
+class Command(BaseCommand):
+    help = "Prepare everything, then serve with Daphne until Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
+        parser.add_argument("--port", type=int, default=8000, help="port to listen on (default 8000)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port = options["host"], options["port"]
+        _refuse_taken(host, port)
+        prepare(self.stdout.write)
+        from daphne.server import Server
+
+        from backtests.runs.engines.threads import ENGINE
+        from config.asgi import application
+
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
+        ENGINE.take_up_unfinished()
+        interface = host.replace(":", r"\:")
+        server = Server(
+            application=application,
+            endpoints=[f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"],
+            server_name="",
+            verbosity=0,
+            ready_callable=lambda: self._say_address(host, server.listening_addresses),
+        )
+        server.run()
+
+    def _say_address(self, host: str, addresses: list[tuple[str, int]]) -> None:
+        if not addresses:
+            raise CommandError(f"cannot listen on {host}")
+        port = addresses[0][1]
+        shown = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - shown, not bound
+        self.stdout.write(self.style.SUCCESS(f"Trawl is at http://{shown}:{port}/  (Ctrl-C stops it)"))
+        self.stdout.flush()
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise CommandError(f"--port must be from 0 to 65535; it is {port}")
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise CommandError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port"
+            ) from None

@@ -1,0 +1,20 @@
+"""Errors of runs.
+
+RunError
+└── RequestRefused    a run that cannot be started as asked; names the field
+"""
+
+from __future__ import annotations
+
+
+class RunError(ValueError):
+    """Base of everything that this package raises on purpose."""
+
+
+class RequestRefused(RunError):
+    """A run that cannot be started as asked. ``field`` is the part of the request, ``problem`` what is wrong with it."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem

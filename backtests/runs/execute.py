@@ -1,0 +1,163 @@
+"""Execute one chunk: bars -> signals -> trades -> metrics, symbol by symbol."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+
+from backtests.engine import ENGINE_VERSION, EngineError, Outcome, Rules, measure, simulate
+from backtests.engine.periods import bars_per_year
+from backtests.models import PriceBlock, Run
+from backtests.prices.cache import Series
+from backtests.prices.errors import BlockDamaged
+from backtests.prices.store import read_bars
+from backtests.runs.request import bounds_s
+from strategies.bars import Bars, FloatArray
+from strategies.base import Strategy
+from strategies.errors import StrategyError
+from strategies.registry import get_strategy
+
+logger = logging.getLogger(__name__)
+
+CURVE_POINTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Everything about a run that its symbols share."""
+
+    run_id: str
+    strategy: Strategy
+    rules: Rules
+    interval: str
+    bars_per_year: float
+    start_date: date | None
+    end_date: date | None
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolResult:
+    """One symbol's outcome: metrics in the order of METRICS with curve and trades, or a reason."""
+
+    symbol_id: int
+    elapsed_us: int
+    digest: str
+    reason: str = ""
+    metrics: FloatArray | None = None
+    curve: bytes = b""
+    trades: bytes = b""
+
+
+def scan_of(run_id: str) -> Scan:
+    """Return what a run's symbols share, from its row."""
+    run = Run.objects.select_related("strategy", "universe").get(pk=run_id)
+    strategy = get_strategy(run.strategy.key)(**run.parameters)
+    rules = Rules(cash=run.cash, fee=run.fee_pct / 100, slippage=run.slippage_pct / 100)
+    shared = [
+        ENGINE_VERSION,
+        strategy.key,
+        strategy.code_version(),
+        strategy.values,
+        [rules.cash, rules.fee, rules.slippage],
+        [run.interval, run.universe.market, str(run.start_date), str(run.end_date)],
+    ]
+    return Scan(
+        run_id=run_id,
+        strategy=strategy,
+        rules=rules,
+        interval=run.interval,
+        bars_per_year=bars_per_year(run.universe.market, run.interval),
+        start_date=run.start_date,
+        end_date=run.end_date,
+        digest=json.dumps(shared, sort_keys=True).encode(),
+    )
+
+
+def execute(scan: Scan, symbol_ids: Sequence[int]) -> list[SymbolResult]:
+    """Return the result of every symbol, in order. A symbol's failure is its own result and stops no other."""
+    series, damaged = _read(scan, symbol_ids)
+    return [_result(scan, symbol_id, series.get(symbol_id), damaged.get(symbol_id, "")) for symbol_id in symbol_ids]
+
+
+def failed(symbol_ids: Sequence[int], reason: str) -> list[SymbolResult]:
+    """Return the same failure for every symbol."""
+    return [SymbolResult(symbol_id=symbol_id, elapsed_us=0, digest="", reason=reason) for symbol_id in symbol_ids]
+
+
+def _read(scan: Scan, symbol_ids: Sequence[int]) -> tuple[dict[int, Series], dict[int, str]]:
+    start_s, end_s = bounds_s(scan.start_date, scan.end_date)
+    try:
+        return read_bars(symbol_ids, interval=scan.interval, start_s=start_s, end_s=end_s), {}
+    except BlockDamaged:
+        pass
+    series: dict[int, Series] = {}
+    damaged: dict[int, str] = {}
+    for symbol_id in symbol_ids:
+        try:
+            series.update(read_bars([symbol_id], interval=scan.interval, start_s=start_s, end_s=end_s))
+        except BlockDamaged as error:
+            damaged[symbol_id] = f"bad data: {error}"
+    return series, damaged
+
+
+def _result(scan: Scan, symbol_id: int, series: Series | None, damaged: str) -> SymbolResult:
+    began = perf_counter()
+    checksums = series.checksums if series is not None else ()
+    digest = hashlib.blake2b(scan.digest + "".join(checksums).encode(), digest_size=16).hexdigest()
+    reason = damaged or _why_not(scan, symbol_id, series)
+    metrics, outcome = None, None
+    if not reason and series is not None:
+        try:
+            outcome, metrics = _simulate(scan, series.bars)
+        except (StrategyError, EngineError) as error:
+            reason = f"{scan.strategy.label}: {error}"
+        except Exception as error:
+            logger.exception("run %s: the strategy %s failed on symbol %s", scan.run_id, scan.strategy.key, symbol_id)
+            reason = f"the strategy raised {type(error).__name__}: {error}"
+    return SymbolResult(
+        symbol_id=symbol_id,
+        elapsed_us=int((perf_counter() - began) * 1e6),
+        digest=digest,
+        reason=reason,
+        metrics=metrics,
+        curve=b"" if outcome is None else curve_of(outcome.equity, scan.rules.cash),
+        trades=b"" if outcome is None else outcome.trades.tobytes(),
+    )
+
+
+def _simulate(scan: Scan, bars: Bars) -> tuple[Outcome, FloatArray]:
+    outcome = simulate(bars, scan.strategy.signals(bars), scan.rules)
+    return outcome, measure(bars, outcome, cash=scan.rules.cash, bars_per_year=scan.bars_per_year)
+
+
+def _why_not(scan: Scan, symbol_id: int, series: Series | None) -> str:
+    if series is None:
+        return f"no {scan.interval} prices are stored"
+    needed = scan.strategy.warmup + 2
+    if len(series.bars) >= needed:
+        return ""
+    if len(series.bars) == 0:
+        blocks = PriceBlock.objects.filter(symbol_id=symbol_id, interval=scan.interval).order_by("period")
+        first, last = blocks.values_list("first_time", flat=True)[0], blocks.values_list("last_time", flat=True).last()
+        return f"no bars in the range; its prices go from {first:%Y-%m-%d} to {last:%Y-%m-%d}"
+    return f"too short: {len(series.bars)} bars, and this strategy needs {needed} before it can trade"
+
+
+def curve_of(equity: FloatArray, cash: float) -> bytes:
+    """Return equity over cash at 60 evenly spaced bars, the last one included, as little-endian float32."""
+    return (equity[_curve_bars(len(equity))] / cash).astype("<f4").tobytes()
+
+
+@lru_cache(maxsize=4096)
+def _curve_bars(n_bars: int) -> npt.NDArray[np.int64]:
+    return np.linspace(0, n_bars - 1, CURVE_POINTS).astype(np.int64)

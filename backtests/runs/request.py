@@ -1,0 +1,112 @@
+"""What a run may be asked for. The page, the command and every other door check it here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from backtests.engine import Rules, RulesError
+from backtests.models import Interval, Universe
+from backtests.runs.errors import RequestRefused
+from strategies.base import Strategy
+from strategies.errors import ParameterError
+from strategies.models import Strategy as StrategyRow
+from strategies.registry import get_strategy, strategies
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A scan as somebody asks for it, by keys. Percentages are percentages: a fee of 0.1 is 0.1 %."""
+
+    strategy: str
+    universe: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    interval: str = "1d"
+    start_date: date | None = None
+    end_date: date | None = None
+    cash: float = 10_000.0
+    fee_pct: float = 0.1
+    slippage_pct: float = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRequest:
+    """A request whose every part exists and fits."""
+
+    strategy: Strategy
+    strategy_row: StrategyRow
+    universe: Universe
+    rules: Rules
+    interval: str
+    start_date: date | None
+    end_date: date | None
+
+
+def check_request(request: RunRequest) -> CheckedRequest:
+    """Return the request with its keys looked up, or raise RequestRefused, which names the field and what is valid."""
+    row = active_strategy(request.strategy)
+    try:
+        strategy = get_strategy(row.key)(**dict(request.parameters))
+    except ParameterError as error:
+        raise RequestRefused(error.name, error.problem) from error
+    if request.interval not in Interval.values:
+        raise RequestRefused("interval", f"must be one of {', '.join(Interval.values)}; it is {request.interval!r}")
+    if request.start_date and request.end_date and request.start_date > request.end_date:
+        raise RequestRefused(
+            "start_date", f"must not be after the end date {request.end_date}; it is {request.start_date}"
+        )
+    return CheckedRequest(
+        strategy=strategy,
+        strategy_row=row,
+        universe=find_universe(request.universe),
+        rules=rules_of(cash=request.cash, fee_pct=request.fee_pct, slippage_pct=request.slippage_pct),
+        interval=request.interval,
+        start_date=request.start_date,
+        end_date=request.end_date,
+    )
+
+
+def active_strategy(key: str) -> StrategyRow:
+    """Return the row of an active strategy, or raise RequestRefused naming the active ones."""
+    active = {row.key: row for row in StrategyRow.objects.filter(is_active=True, key__in=strategies())}
+    if key in active:
+        return active[key]
+    known = ", ".join(sorted(active)) or "none"
+    what = "is switched off" if key in strategies() else "is unknown"
+    raise RequestRefused("strategy", f"{key!r} {what}; valid are: {known}")
+
+
+def find_universe(slug: str) -> Universe:
+    """Return the universe with this slug, or raise RequestRefused naming the stored ones."""
+    universe = Universe.objects.filter(slug=slug).first()
+    if universe is None:
+        known = (
+            ", ".join(Universe.objects.order_by("slug").values_list("slug", flat=True)) or "none; import prices first"
+        )
+        raise RequestRefused("universe", f"{slug!r} is unknown; valid are: {known}")
+    return universe
+
+
+def rules_of(*, cash: float, fee_pct: float, slippage_pct: float) -> Rules:
+    """Return the rules for percentages, or raise RequestRefused naming the field as the user knows it."""
+    for name, value in (("fee_pct", fee_pct), ("slippage_pct", slippage_pct)):
+        if not math.isfinite(value) or not 0 <= value <= 50:
+            raise RequestRefused(name, f"must be from 0 to 50 percent; it is {value:g}")
+    try:
+        return Rules(cash=cash, fee=fee_pct / 100, slippage=slippage_pct / 100)
+    except RulesError as error:
+        raise RequestRefused(error.name, error.problem) from error
+
+
+def bounds_s(start_date: date | None, end_date: date | None) -> tuple[int | None, int | None]:
+    """Return the dates as seconds UTC, from the start of the first day to the end of the last one."""
+    start = None if start_date is None else _midnight_s(start_date)
+    end = None if end_date is None else _midnight_s(end_date + timedelta(days=1))
+    return start, end
+
+
+def _midnight_s(day: date) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

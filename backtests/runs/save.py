@@ -1,0 +1,82 @@
+"""Save a chunk's results: rows with sequence numbers, the chunk and the run's counters, all or nothing.
+
+The statements are written out, not built by the ORM: saving is the largest part of a scan, and this is a tenth of the time
+that ``bulk_create`` takes for the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from backtests.engine import METRICS
+from backtests.models import Result, Run, RunChunk
+from backtests.runs.chunks import adapt_time, writing
+from backtests.runs.execute import SymbolResult
+from backtests.streams.pokes import poke
+
+_SHARED = ("run_id", "symbol_id", "sequence", "reason", "digest", "elapsed_us", "curve", "trade_list")
+_COLUMNS = (*_SHARED, *(metric.key for metric in METRICS))
+
+_INSERT = f"""
+    INSERT INTO {Result._meta.db_table} ({", ".join(f'"{column}"' for column in _COLUMNS)})
+    VALUES ({", ".join(["%s"] * len(_COLUMNS))})
+"""  # noqa: S608 - made of the names of columns
+_FINISH_CHUNK = f"""
+    UPDATE {RunChunk._meta.db_table} SET state = 'done', done_at = %s, leased_until = NULL
+    WHERE id = %s AND state <> 'done'
+"""  # noqa: S608
+_COUNT = f"""
+    UPDATE {Run._meta.db_table}
+    SET last_sequence = last_sequence + %s, n_done = n_done + %s, n_failed = n_failed + %s
+    WHERE id = %s
+    RETURNING last_sequence, n_done, n_symbols
+"""  # noqa: S608
+_COMPLETE = f"UPDATE {Run._meta.db_table} SET state = 'complete', finished_at = %s WHERE id = %s"  # noqa: S608
+
+_NOTHING = (None,) * len(METRICS)
+
+
+def save(chunk: RunChunk, results: Sequence[SymbolResult]) -> bool:
+    """Save the results of a chunk and poke the viewers; return False if somebody else had finished it before.
+
+    Sequence numbers are taken while the run's row is locked: they are committed in order, so that a reader who has seen
+    number n has seen every smaller one.
+    """
+    rows = [_row(chunk.run_id, result) for result in results]
+    n_failed = sum(1 for result in results if result.reason)
+    now = adapt_time(timezone.now())
+    with writing(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_FINISH_CHUNK, [now, chunk.pk])
+        if not cursor.rowcount:
+            return False
+        cursor.execute(_COUNT, [len(rows), len(rows), n_failed, chunk.run_id])
+        last, n_done, n_symbols = cursor.fetchone()
+        first = last - len(rows) + 1
+        cursor.executemany(_INSERT, [(*row[:2], first + offset, *row[2:]) for offset, row in enumerate(rows)])
+        if n_done == n_symbols:
+            cursor.execute(_COMPLETE, [now, chunk.run_id])
+    poke(chunk.run_id)
+    return True
+
+
+def _row(run_id: str, result: SymbolResult) -> tuple[object, ...]:
+    """Return the values of _COLUMNS but the sequence number."""
+    shared = (
+        run_id, result.symbol_id, result.reason, result.digest, result.elapsed_us, result.curve, result.trades,
+    )  # fmt: skip
+    if result.metrics is None:
+        return (*shared, *_NOTHING)
+    pairs = zip(METRICS, result.metrics.tolist(), strict=True)
+    return (*shared, *[_value(metric.unit, value) for metric, value in pairs])
+
+
+def _value(unit: str, value: float) -> object:
+    if value != value:  # noqa: PLR0124 - NaN, which stands for an undefined metric
+        return None
+    if unit == "time":
+        return adapt_time(datetime.fromtimestamp(value, UTC))
+    return int(value) if unit == "count" else value

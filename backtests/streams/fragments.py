@@ -1,0 +1,144 @@
+"""The parts of a run's page that move: the same templates for the page and for the stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from backtests.engine import METRICS_BY_KEY
+from backtests.models import Run
+from backtests.runs.statistics import FIGURE_KEYS, ResultRow, RunStatistics
+from backtests.streams import figures
+from strategies.registry import get_strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One headline figure of a run."""
+
+    key: str
+    label: str
+    value: str
+    note: str = ""
+    tone: str = "flat"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, as text and as a share."""
+
+    n_done: int
+    n_symbols: int
+    percent: int
+    elapsed: str
+    eta: str
+    state: str
+
+
+def progress_of(run: Run, n_done: int) -> Progress:
+    """Return how far a run is when ``n_done`` of its results are shown."""
+    share = n_done / run.n_symbols if run.n_symbols else 1.0
+    elapsed_s = elapsed_of(run)
+    eta = figures.duration(elapsed_s / share * (1 - share)) if elapsed_s and 0 < share < 1 else ""
+    return Progress(
+        n_done=n_done,
+        n_symbols=run.n_symbols,
+        percent=int(100 * share),
+        elapsed=figures.duration(elapsed_s),
+        eta=eta,
+        state=run.state,
+    )
+
+
+def elapsed_of(run: Run) -> float | None:
+    """Return the seconds since the run started, or that it took; None before it has."""
+    if run.started_at is None:
+        return None
+    end: datetime = run.finished_at or timezone.now()
+    return (end - run.started_at).total_seconds()
+
+
+def tiles_of(statistics: RunStatistics) -> list[Tile]:
+    """Return the headline figures of the results so far."""
+    average, positive = statistics.average_return_pct, statistics.positive_pct
+    return [
+        Tile("average", "Average return", figures.signed_pct(average), "so far, per symbol", figures.tone(average)),
+        Tile(
+            "positive",
+            "Positive",
+            figures.pct(positive),
+            f"{statistics.n_positive:,} of {statistics.n_successful:,} symbols",
+        ),
+        _extreme("best", "Best", statistics.best),
+        _extreme("worst", "Worst", statistics.worst),
+        Tile("failed", "Failed", f"{statistics.n_failed:,}", "no result, reason in the row"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A figure's column in the table of results. ``sort_url`` is empty while rows still arrive."""
+
+    key: str
+    label: str
+    formula: str
+    sort_url: str = ""
+    order: str = ""
+
+
+def columns_of(run: Run, *, sort: str = "") -> list[Column]:
+    """Return the columns of figures; those of a finished run link to the table sorted by them, best first."""
+    columns = []
+    for key in FIGURE_KEYS:
+        metric = METRICS_BY_KEY[key]
+        order = {key: "ascending", f"-{key}": "descending"}.get(sort, "")
+        target = key if order == "descending" else f"-{key}"
+        url = f"{run.get_absolute_url()}?sort={target}" if run.is_finished else ""
+        columns.append(Column(key, metric.label, metric.formula, url, order))
+    return columns
+
+
+def facts_of(run: Run) -> list[str]:
+    """Return what a run assumes, in words."""
+    values = get_strategy(run.strategy.key).parameters()
+    facts = [f"{values[key].label} {value:g}" for key, value in run.parameters.items() if key in values]
+    start, end = run.start_date, run.end_date
+    if start or end:
+        facts.append(f"{start or 'first bar'} to {end or 'last bar'}")
+    return [
+        *facts,
+        f"{run.get_interval_display()} bars",
+        f"cash {run.cash:,.10g}",
+        f"fee {run.fee_pct:g} %",
+        f"slippage {run.slippage_pct:g} %",
+    ]
+
+
+def render_moving(run: Run, statistics: RunStatistics) -> dict[str, str]:
+    """Return the HTML of every moving part by the id of its element, each on one line."""
+    context: dict[str, object] = {
+        "run": run,
+        "progress": progress_of(run, statistics.n_done),
+        "tiles": tiles_of(statistics),
+    }
+    parts = {
+        "run-status": "backtests/_status.html",
+        "run-progress": "backtests/_progress.html",
+        "run-stats": "backtests/_stats.html",
+    }
+    if run.is_finished:
+        context["columns"] = columns_of(run)
+        parts["results-head"] = "backtests/_results_head.html"
+    return {
+        element: "".join(line.strip() for line in render_to_string(template, context).splitlines())
+        for element, template in parts.items()
+    }
+
+
+def _extreme(key: str, label: str, row: ResultRow | None) -> Tile:
+    if row is None:
+        return Tile(key, label, figures.NO_VALUE)
+    return Tile(key, label, figures.signed_pct(row.return_pct), row.ticker, figures.tone(row.return_pct))
