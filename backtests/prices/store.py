@@ -63,7 +63,7 @@ def write_bars(series: Iterable[tuple[Symbol, Bars]], *, interval: str, source: 
         for pk, symbol_id, period, checksum in blocks.values_list("pk", "symbol_id", "period", "checksum"):
             stored.setdefault(symbol_id, {})[period] = (pk, checksum)
         added: list[PriceBlock] = []
-        replaced: list[PriceBlock] = []
+        differing: dict[int, tuple[PriceBlock, Bars]] = {}
         unchanged = 0
         for symbol, bars in wanted.values():
             known = stored.get(symbol.pk, {})
@@ -73,18 +73,30 @@ def write_bars(series: Iterable[tuple[Symbol, Bars]], *, interval: str, source: 
                     added.append(block)
                     continue
                 pk, checksum = known[period]
-                if block.checksum != checksum:
-                    before = PriceBlock.objects.get(pk=pk)
-                    block = _block(symbol, interval, period, _merge(decode(before), part), source)
                 if block.checksum == checksum:
                     unchanged += 1
                 else:
-                    block.pk = pk
-                    replaced.append(block)
-        PriceBlock.objects.bulk_create(added)
-        changing = ["first_time", "last_time", "n_bars", *COLUMNS, "checksum", "source", "imported_at"]
-        PriceBlock.objects.bulk_update(replaced, changing, batch_size=20)
-    return BlockChanges(len(added), len(replaced), unchanged)
+                    differing[pk] = (block, part)
+        replaced = _merged(differing)
+        # One upsert: bulk_update would spell out a CASE for every column and block, which takes far longer.
+        PriceBlock.objects.bulk_create(
+            [*added, *replaced],
+            update_conflicts=True,
+            unique_fields=["symbol", "interval", "period"],
+            update_fields=["first_time", "last_time", "n_bars", *COLUMNS, "checksum", "source", "imported_at"],
+        )
+    return BlockChanges(len(added), len(replaced), unchanged + len(differing) - len(replaced))
+
+
+def _merged(differing: Mapping[int, tuple[PriceBlock, Bars]]) -> list[PriceBlock]:
+    """Return what each stored block becomes with the new bars merged in, unless that is what it was."""
+    replaced = []
+    for pk, before in PriceBlock.objects.in_bulk(differing).items():
+        block, part = differing[pk]
+        after = _block(block.symbol, block.interval, block.period, _merge(decode(before), part), block.source)
+        if after.checksum != before.checksum:
+            replaced.append(after)
+    return replaced
 
 
 def read_bars(
