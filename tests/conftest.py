@@ -1,7 +1,7 @@
 """What every test shares: a data folder of its own, markers by what a test uses, and the browser.
 
-Settings are imported when pytest-django first needs them, which is after this module: until then the environment can
-still be made safe. That is why pyproject.toml names no settings module to pytest.
+pytest-django would import the settings before this module if pyproject.toml named them to it, and they would make or
+open the user's own data folder. So they are named and loaded here, once the environment is safe.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
@@ -32,6 +34,7 @@ for name in [name for name in os.environ if name.startswith("TRAWL_") or name ==
     del os.environ[name]
 os.environ["TRAWL_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+django.setup()
 
 
 def pytest_sessionstart() -> None:
@@ -99,6 +102,8 @@ def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, headless=True, args=arguments)
         yield opened
+        # Under that loop this thread has connections of its own, which would keep the test database from being dropped.
+        connections.close_all()
         opened.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
