@@ -1,7 +1,7 @@
 """The form that starts a run: the fields that every run has, and those that the chosen strategy declares.
 
-Choices are looked up only when the form is drawn: whether a choice is valid is for ``check_request`` to say, which every
-other door asks as well.
+Choices are looked up only when the form is drawn: whether a choice is valid is for ``check_request`` to say, which
+every other door asks as well.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from django import forms
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import cached_property
 
-from backtests.models import Interval, PriceBlock, Run, Universe
+from backtests.models import Interval, Run, Universe
 from backtests.runs.errors import RequestRefused
+from backtests.runs.plan import stored_intervals
 from backtests.runs.request import CheckedRequest, RunRequest, check_request
 from strategies.base import Strategy
 from strategies.models import Strategy as StrategyRow
@@ -49,20 +50,20 @@ class RunForm(forms.Form):
     token = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
 
     def __init__(self, values: Any = None, *, like: Run | None = None) -> None:
-        super().__init__(values, initial=_values_of(like) if like is not None else None)
+        super().__init__(values, label_suffix="", initial=_values_of(like) if like is not None else None)
         self.checked: CheckedRequest | None = None
         self.initial["token"] = secrets.token_urlsafe(16)
         self.strategy_class = self._strategy_class()
         for key, parameter in self.strategy_class.parameters().items():
-            kind = forms.IntegerField if parameter.kind == "int" else forms.FloatField
+            kind: Any = forms.IntegerField if parameter.kind == "int" else forms.FloatField
             self.fields[PARAMETER_PREFIX + key] = kind(
                 label=parameter.label,
-                initial=parameter.default,
+                initial=f"{parameter.default:g}",
                 min_value=parameter.low,
                 max_value=parameter.high,
                 help_text=parameter.help,
             )
-            self._fill_in(PARAMETER_PREFIX + key, parameter.default)
+            self._fill_in(PARAMETER_PREFIX + key, f"{parameter.default:g}")
         self._offer("universe", lambda: [(row.slug, _label(row)) for row in self.universes])
         self._offer("strategy", _strategy_choices)
         self._offer("interval", lambda: self.intervals)
@@ -81,10 +82,9 @@ class RunForm(forms.Form):
     @cached_property
     def intervals(self) -> Choices:
         """The intervals that the chosen universe has bars of, daily first."""
-        stored = PriceBlock.objects.filter(symbol__universes=self.chosen_universe).order_by()
-        found = set(stored.values_list("interval", flat=True).distinct())
-        offered = [(str(value), str(label)) for value, label in Interval.choices if value in found]
-        return sorted(offered, key=lambda choice: choice[0] != "1d") or [("1d", "1 day")]
+        labels = dict(Interval.choices)
+        offered = stored_intervals(self.chosen_universe) or [Interval.DAY_1.value]
+        return [(interval, str(labels[Interval(interval)])) for interval in offered]
 
     def parameter_fields(self) -> list[forms.BoundField]:
         """Return the bound fields of the strategy's parameters, in declared order."""
@@ -114,8 +114,7 @@ class RunForm(forms.Form):
     def _fill_in(self, name: str, value: object) -> None:
         """Give a field that was not sent its default: the strategy has just been changed, or a program is brief."""
         if self.is_bound and name not in self.data:
-            self.data = self.data.copy()
-            self.data[name] = str(value)
+            self.data = {**{key: self.data[key] for key in self.data}, name: str(value)}
 
     def _offer(self, name: str, choices: Callable[[], Choices]) -> None:
         widget = self.fields[name].widget

@@ -40,7 +40,7 @@ _SQLITE_WRITER = threading.Lock()
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """Hold this while writing. SQLite has one writer at a time, and its own way of waiting is to sleep and try again."""
+    """Hold this while writing. SQLite has one writer at a time, and waits by sleeping and trying again."""
     if connection.vendor != "sqlite":
         yield
         return

@@ -12,7 +12,7 @@ class RunError(ValueError):
 
 
 class RequestRefused(RunError):
-    """A run that cannot be started as asked. ``field`` is the part of the request, ``problem`` what is wrong with it."""
+    """A run that cannot be started as asked. ``field`` is the part of the request, ``problem`` what is wrong there."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")

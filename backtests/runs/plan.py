@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 from django.db.models import Max, Min, Q, Sum
 
-from backtests.models import PriceBlock, Universe
+from backtests.models import Interval, PriceBlock, Universe
 from backtests.runs.request import bounds_s
 
 # A chunk is saved and shown as a whole: few enough symbols to look alive, few enough bars to take about 50 ms.
@@ -31,7 +31,7 @@ class Coverage:
 def coverage(
     universe: Universe, *, interval: str, start_date: date | None = None, end_date: date | None = None
 ) -> Coverage:
-    """Return exactly what a run would test. Whole blocks are counted by their rows, the ones at the ends by their times."""
+    """Return exactly what a run would test: whole blocks by their rows, the ones at the ends by their times."""
     blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
     start_s, end_s = bounds_s(start_date, end_date)
     inside, partial = Q(), Q(pk__in=[])
@@ -61,6 +61,14 @@ def coverage(
         first_time=min(times, default=None),
         last_time=max(times, default=None),
     )
+
+
+def stored_intervals(universe: Universe | None) -> list[str]:
+    """Return the intervals that a universe has bars of, daily first, then from short to long."""
+    stored = PriceBlock.objects.filter(symbol__universes=universe).order_by()
+    found = set(stored.values_list("interval", flat=True).distinct())
+    ordered = [str(value) for value in Interval.values if value in found]
+    return sorted(ordered, key=lambda interval: interval != Interval.DAY_1)
 
 
 def chunks_of(symbol_ids: Sequence[int], *, bars_per_symbol: float) -> list[list[int]]:

@@ -6,8 +6,13 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from backtests.models import Result
+
+PERCENTILES = (5, 25, 50, 75, 95)
 
 # The columns of a result that the page, the command and the statistics read, in this order.
 COLUMNS = (
@@ -83,6 +88,7 @@ class RunStatistics:
     best: ResultRow | None = None
     worst: ResultRow | None = None
     returns: list[float] = field(default_factory=list)
+    sectors: dict[str, list[float]] = field(default_factory=dict)
 
     def add(self, rows: Iterable[ResultRow]) -> RunStatistics:
         """Count these results in and return these statistics."""
@@ -92,6 +98,7 @@ class RunStatistics:
                 self.n_failed += 1
                 continue
             self.returns.append(row.return_pct)
+            self.sectors.setdefault(row.sector or "(no sector)", []).append(row.return_pct)
             self.n_positive += row.return_pct > 0
             self.n_beats_hold += row.return_pct > (row.buy_hold_return_pct or 0.0)
             self.n_trades += row.trades or 0
@@ -121,3 +128,44 @@ class RunStatistics:
     @property
     def beats_hold_pct(self) -> float | None:
         return 100.0 * self.n_beats_hold / len(self.returns) if self.returns else None
+
+    def market_wide(self) -> dict[str, Any]:
+        """Return the statistics over all symbols with a result, as plain values; None where there is none."""
+        n = len(self.returns)
+        percentiles = [float(value) for value in np.percentile(self.returns, PERCENTILES)] if n else [None] * 5
+        return {
+            "tested": n,
+            "failed": self.n_failed,
+            "mean_return_pct": self.average_return_pct,
+            "median_return_pct": self.median_return_pct,
+            "return_percentiles": dict(zip((f"p{p}" for p in PERCENTILES), percentiles, strict=True)),
+            "positive_pct": self.positive_pct,
+            "beats_buy_hold": self.n_beats_hold,
+            "beats_buy_hold_pct": self.beats_hold_pct,
+            "beats_buy_hold_p_value": binomial_p_value(self.n_beats_hold, n),
+            "total_pnl": self.total_pnl,
+            "average_pnl": self.total_pnl / n if n else None,
+            "trades": self.n_trades,
+            "winners": self.n_positive,
+            "losers": sum(1 for value in self.returns if value < 0),
+            "trials": self.n_done,
+            "sectors": [
+                {"sector": sector, "symbols": len(values), "mean_return_pct": math.fsum(values) / len(values)}
+                for sector, values in sorted(self.sectors.items())
+            ],
+        }
+
+
+def binomial_p_value(successes: int, trials: int) -> float | None:
+    """Return how likely so many successes or more are by coin tosses: the one-sided binomial test against one half.
+
+    Symbols of one market move together, so that the true probability is larger; read it as a lower bound.
+    """
+    if trials == 0:
+        return None
+    log_total = trials * math.log(2.0)
+    terms = (
+        math.exp(math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) - log_total)
+        for k in range(successes, trials + 1)
+    )
+    return min(1.0, math.fsum(terms))

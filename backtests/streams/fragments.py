@@ -12,7 +12,7 @@ from backtests.engine import METRICS_BY_KEY
 from backtests.models import Run
 from backtests.runs.statistics import FIGURE_KEYS, ResultRow, RunStatistics
 from backtests.streams import figures
-from strategies.registry import get_strategy
+from strategies.registry import strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def tiles_of(statistics: RunStatistics) -> list[Tile]:
         ),
         _extreme("best", "Best", statistics.best),
         _extreme("worst", "Worst", statistics.worst),
-        Tile("failed", "Failed", f"{statistics.n_failed:,}", "no result, reason in the row"),
+        Tile("failed", "Failed", f"{statistics.n_failed:,}", "the reason is in the row"),
     ]
 
 
@@ -103,8 +103,10 @@ def columns_of(run: Run, *, sort: str = "") -> list[Column]:
 
 def facts_of(run: Run) -> list[str]:
     """Return what a run assumes, in words."""
-    values = get_strategy(run.strategy.key).parameters()
-    facts = [f"{values[key].label} {value:g}" for key, value in run.parameters.items() if key in values]
+    # The strategy of an old run may be gone; its parameters are then shown by their keys.
+    strategy = strategies().get(run.strategy.key)
+    labels = {key: item.label for key, item in strategy.parameters().items()} if strategy else {}
+    facts = [f"{labels.get(key, key)} {value:g}" for key, value in run.parameters.items()]
     start, end = run.start_date, run.end_date
     if start or end:
         facts.append(f"{start or 'first bar'} to {end or 'last bar'}")

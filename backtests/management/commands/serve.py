@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from backtests.prepare import prepare
 
-# With Python's own 5 ms a request waits that long for every worker thread that is busy; measured on two processors, 1 ms
-# brings the first row 15 ms earlier and the last one no later.
+# With Python's own 5 ms a request waits that long for every worker thread that is busy; measured on two processors,
+# 1 ms brings the first row 15 ms earlier and the last one no later.
 SWITCH_INTERVAL_S = 0.001
 
 BACKLOG = 1024  # Daphne's own 50 turns clients away when 100 connect at once.
