@@ -25,7 +25,10 @@ SYNC = $(FIND_UV) && "$$uv" sync --quiet --frozen --compile-bytecode --python "$
 NPM_CI = ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 FETCHED_UV = .tools/uv-$(UV_VERSION)
 
-.PHONY: help run setup test lint unit format clean
+# A Python that was upgraded or removed leaves an environment that cannot start: then it is made again.
+BROKEN := $(shell test -x .venv/bin/python || echo again)
+
+.PHONY: help run setup test lint unit format clean again
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,14 +58,14 @@ clean:
 	find config strategies backtests tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What running needs. Packages of the tests that are already there stay: run and test may alternate.
-.venv/.run: uv.lock pyproject.toml
+.venv/.run: uv.lock pyproject.toml $(BROKEN)
 	@$(CHECK_PYTHON)
 	@echo "Installing the Python packages of uv.lock into .venv (once, about a minute)"
 	@$(SYNC) --no-dev --inexact
 	@touch $@
 
 # What testing needs: everything of the lock and nothing else.
-.venv/.test: uv.lock pyproject.toml
+.venv/.test: uv.lock pyproject.toml $(BROKEN)
 	@$(CHECK_PYTHON)
 	@echo "Installing the Python packages of uv.lock and those of the tests into .venv"
 	@$(SYNC)

@@ -52,4 +52,4 @@ def test_every_make_target_is_named_in_its_help() -> None:
     targets = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert targets is not None
     shown = re.findall(r"^#   make (\w+) ", MAKEFILE, re.MULTILINE)
-    assert shown == [target for target in targets[1].split() if target != "help"]
+    assert shown == [target for target in targets[1].split() if target not in {"help", "again"}]
