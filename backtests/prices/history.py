@@ -108,10 +108,14 @@ def _jumps(rows: Rows) -> list[Finding]:
     after = np.median(np.log(close[following] / close[at - 1][:, None]), axis=1)
     stays = after * np.sign(gap[at - 1]) > np.abs(gap[at - 1]) / 2
     findings = []
+    spike = -JUMP_BARS
     for row, is_lasting in zip(at.tolist(), stays.tolist(), strict=True):
+        if row - spike < JUMP_BARS and gap[row - 1] * gap[spike - 1] < 0:
+            continue  # the way back from a spike
         before, price = float(close[row - 1]), float(open_[row])
         detail = f"close {number_text(before)}, next open {number_text(price)} ({price / before - 1:+.0%})"
         kind = "price-jump" if is_lasting else "price-spike"
+        spike = spike if is_lasting else row
         findings.append(found(kind, symbol=rows.ticker(row), time=int(rows.time[row]), detail=detail))
     return findings
 

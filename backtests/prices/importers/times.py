@@ -98,9 +98,10 @@ def _from_numbers(column: Any) -> Times:
 
 def _from_text(column: Any) -> Times:
     column = pc.utf8_trim_whitespace(column.cast(pa.string()))
-    if pc.all(pc.match_substring_regex(column.drop_null(), r"^\d{8,19}([.]0*)?$|^$")).as_py():
+    is_number = pc.match_substring_regex(column, r"^\d{1,19}([.]0*)?$")
+    if (pc.sum(is_number).as_py() or 0) * 2 > len(column) - column.null_count:
         digits = pc.replace_substring_regex(column, "[.]0*$", "")
-        return _from_numbers(pc.if_else(pc.equal(digits, ""), None, digits).cast(pa.int64()))
+        return _from_numbers(pc.if_else(is_number, digits, None).cast(pa.uint64()))
     zone = pc.match_substring_regex(column, r":\d\d.*(Z|[+-]\d\d:?(\d\d)?)$")
     if not pc.any(zone).as_py():
         return _same(_parse(column, MICROSECONDS, _read_naive), "without a time zone, taken as UTC")
