@@ -1,0 +1,189 @@
+"""Daily bars of the demo companies: market, sector and own moves, split into night and day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backtests.prices.demo.calendar import N_SESSIONS, stock_sessions
+from backtests.prices.demo.cast import SECTORS, Member
+from backtests.prices.demo.paths import (
+    activity,
+    clusters,
+    extremes,
+    fat_tails,
+    overnight_part,
+    persistent,
+    price_columns,
+    stream,
+)
+from strategies.bars import Bars, BoolArray, FloatArray
+
+SESSIONS_PER_YEAR = 252
+EARNINGS_EVERY = 63
+
+_MARKET, _SECTOR, _STOCK = 11, 12, 13
+_MARKET_VOLATILITY = 0.135
+_MARKET_LOG_GROWTH = 0.80
+_NIGHT_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of the market's history: where it begins (share of the whole), how long, the fall, the turbulence."""
+
+    start: float
+    n_sessions: int
+    log_return: float
+    turbulence: float
+
+
+EPISODES = (
+    Episode(0.115, 30, -0.09, 1.5),
+    Episode(0.305, 55, -0.13, 1.6),
+    Episode(0.432, 24, -0.28, 3.4),
+    Episode(0.612, 190, -0.16, 1.25),
+    Episode(0.930, 14, -0.11, 2.2),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Moves that many companies share, in log price per session, by night and by day, and their volatility."""
+
+    night: FloatArray
+    day: FloatArray
+    volatility: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class StockFactors:
+    market: Factor
+    sectors: dict[str, Factor]
+
+
+def stock_factors(seed: int) -> StockFactors:
+    """Return what the companies share."""
+    sectors = {
+        sector.label: _sector_factor(stream(seed, _SECTOR, number), sector.shared_volatility)
+        for number, sector in enumerate(SECTORS)
+    }
+    return StockFactors(_market_factor(stream(seed, _MARKET)), sectors)
+
+
+def stock_bars(member: Member, factors: StockFactors, seed: int) -> Bars:
+    """Return a company's bars: prices in cents, volume in whole shares."""
+    rng = stream(seed, _STOCK, member.index)
+    beta = max(0.2, member.sector.beta + 0.2 * rng.standard_normal())
+    own_volatility = _daily(member.sector.own_volatility * np.exp(0.25 * rng.standard_normal()))
+    growth = _daily_growth(rng)
+    market, sector = factors.market, factors.sectors[member.sector.label]
+
+    own = _own_factor(rng, own_volatility, member)
+    reports = _earnings(rng, own_volatility)
+    night = beta * market.night + sector.night + own.night + reports
+    day = beta * market.day + sector.day + own.day + growth
+    variance = (beta * market.volatility) ** 2 + sector.volatility**2 + own.volatility**2
+    high, low = extremes(rng, day, np.sqrt((1 - _NIGHT_SHARE) * variance))
+
+    usual = np.sqrt(_daily(_MARKET_VOLATILITY) ** 2 * beta**2 + own_volatility**2)
+    surprise = np.abs(night + day) / usual
+    busy = activity(rng, surprise, persistence=0.85, spread=0.33, response=0.55) * np.where(reports != 0, 1.6, 1.0)
+    price = np.exp(np.log(55.0) + 0.6 * rng.standard_normal())
+    opened, closed = _log_prices(night, day, member)
+
+    traded = _traded(member)
+    prices = price_columns(opened[traded], closed[traded], high[traded], low[traded], scale=price, digits=2)
+    turnover = 3e9 / (member.index + 4) ** 0.9
+    volume = np.maximum(np.round(turnover * busy[traded] / np.sqrt(prices["close"] * price)), 1.0)
+    return Bars.of(time=stock_sessions()[traded], volume=volume, **prices)
+
+
+def _market_factor(rng: np.random.Generator) -> Factor:
+    shocks, other, nights = rng.standard_normal((3, N_SESSIONS))
+    # Leverage effect: a fall raises the volatility of the sessions after it.
+    push = np.concatenate((other[:1], -0.6 * shocks[:-1] + 0.8 * other[1:]))
+    turbulence, falls = _episodes()
+    level = 0.8 * persistent(push, 0.975) + 0.6 * persistent(rng.standard_normal(N_SESSIONS), 0.8)
+    volatility = _daily(_MARKET_VOLATILITY) * clusters(level, 0.38) * turbulence * fat_tails(rng, N_SESSIONS, 7)
+    move = volatility * shocks + falls
+    # Every seed's market ends at the same level, so that no seed gives a demonstration of ruin or of riches.
+    move += (_MARKET_LOG_GROWTH - np.cumsum(move)[-1]) / N_SESSIONS
+    night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
+    return Factor(night, move - night, volatility)
+
+
+def _episodes() -> tuple[FloatArray, FloatArray]:
+    """Return the market's turbulence, a factor of volatility, and its extra return in each session."""
+    turbulence, falls = np.ones(N_SESSIONS), np.zeros(N_SESSIONS)
+    for episode in EPISODES:
+        first = int(episode.start * N_SESSIONS)
+        last = first + episode.n_sessions
+        falls[first:last] += episode.log_return / episode.n_sessions
+        turbulence[first:last] *= episode.turbulence
+        # It calms down over the following quarter, while the market makes good a part of the fall.
+        after = np.arange(N_SESSIONS - last)
+        turbulence[last:] *= 1 + (episode.turbulence - 1) * np.exp(-after / 30)
+        falls[last:] -= 0.6 * episode.log_return * np.exp(-after / 80) / 80
+    return turbulence, falls
+
+
+def _sector_factor(rng: np.random.Generator, annual_volatility: float) -> Factor:
+    shocks, pushes, nights = rng.standard_normal((3, N_SESSIONS))
+    volatility = _daily(annual_volatility) * clusters(persistent(pushes, 0.97), 0.35) * fat_tails(rng, N_SESSIONS, 6)
+    move = volatility * shocks
+    # A sector's own drift over ten years is kept small: half of what chance gives.
+    move -= 0.5 * np.cumsum(move)[-1] / N_SESSIONS
+    night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
+    return Factor(night, move - night, volatility)
+
+
+def _own_factor(rng: np.random.Generator, own_volatility: float, member: Member) -> Factor:
+    shocks, pushes, nights = rng.standard_normal((3, N_SESSIONS))
+    volatility = own_volatility * clusters(persistent(pushes, 0.96), 0.42) * fat_tails(rng, N_SESSIONS, 4)
+    drift = np.zeros(N_SESSIONS)
+    jump = np.zeros(N_SESSIONS)
+    if member.ending == "failed":
+        slide = slice(member.end - int(rng.integers(90, 240)), member.end)
+        volatility[slide] *= np.linspace(1.3, 3.5, slide.stop - slide.start)
+        drift[slide] = -rng.uniform(1.6, 2.6) / (slide.stop - slide.start)
+    elif member.ending == "taken over":
+        offer = member.end - int(rng.integers(35, 70))
+        # After the offer the price hardly moves: it waits for the closing at the price that was agreed.
+        volatility[offer:] *= 0.15
+        jump[offer] = rng.uniform(0.2, 0.4)
+    move = volatility * shocks + drift
+    night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
+    return Factor(night + jump, move - night, volatility)
+
+
+def _earnings(rng: np.random.Generator, own_volatility: float) -> FloatArray:
+    """Return the jumps before the open of the sessions after quarterly reports."""
+    jumps = np.zeros(N_SESSIONS)
+    days = np.arange(int(rng.integers(EARNINGS_EVERY)), N_SESSIONS, EARNINGS_EVERY)
+    jumps[days] = 2.8 * own_volatility * rng.standard_normal(len(days))
+    return jumps
+
+
+def _log_prices(night: FloatArray, day: FloatArray, member: Member) -> tuple[FloatArray, FloatArray]:
+    """Return open and close of each session in log price; the first open of the listing is 0."""
+    closed = np.cumsum(night + day)
+    opened = closed - day
+    start = opened[member.first]
+    return opened - start, closed - start
+
+
+def _traded(member: Member) -> BoolArray:
+    traded = np.ones(N_SESSIONS, bool)
+    traded[: member.first] = traded[member.end :] = False
+    traded[list(member.halted)] = False
+    return traded
+
+
+def _daily(annual_volatility: float) -> float:
+    return float(annual_volatility / np.sqrt(SESSIONS_PER_YEAR))
+
+
+def _daily_growth(rng: np.random.Generator) -> float:
+    return float(0.045 * rng.standard_normal() / SESSIONS_PER_YEAR)
