@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 MISSING = "The browser tests need Chromium: install chromium, or name a browser in CHROMIUM=/path/to/chromium."
@@ -27,9 +26,8 @@ def install_chromium() -> None:
         raise SystemExit(MISSING)
     prefix = _as_root()
     print("No Chromium found: installing Debian's package.", flush=True)
-    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
-    for words in (["update", "-qq"], ["install", "-qq", "--yes", "--no-install-recommends", "chromium"]):
-        command = [*prefix, *environment, "apt-get", *words]
+    for words in (["update", "-qq"], ["install", "-qq", "--yes", "chromium"]):
+        command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *words]
         if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode:
             raise SystemExit(f"{' '.join(command)} failed. {MISSING}")
 
@@ -45,7 +43,10 @@ def _as_root() -> list[str]:
 def main() -> None:
     if find_chromium() is None:
         install_chromium()
-    sys.exit(MISSING) if (path := find_chromium()) is None else print(f"Browser: {path}")
+    path = find_chromium()
+    if path is None:
+        raise SystemExit(MISSING)
+    print(f"Browser: {path}", flush=True)
 
 
 if __name__ == "__main__":
