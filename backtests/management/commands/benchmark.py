@@ -1,0 +1,61 @@
+"""Measure Trawl on this machine."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+from rich.table import Table
+
+from backtests.benchmarks.figures import Figure, machine
+from backtests.benchmarks.imports import measure_imports
+from backtests.benchmarks.kernels import measure_kernels
+from backtests.benchmarks.scan import measure_scan
+
+GROUPS = ("kernels", "scan", "imports")
+
+
+class Command(BaseCommand):
+    help = "Print medians of several runs: kernels (the engine alone), scan (POST to the wire), imports (files in)."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
+        parser.add_argument(
+            "--runs", type=int, default=11, metavar="N", help="measurements of each figure (default 11)"
+        )
+        parser.add_argument("--file", type=Path, metavar="PATH", help="a price file for the group imports")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        n_runs, path = options["runs"], options["file"]
+        if n_runs < 1:
+            raise CommandError(f"--runs must be at least 1; it is {n_runs}", returncode=2)
+        if path is not None and not path.is_file():
+            raise CommandError(f"--file: there is no file {path}", returncode=2)
+        console = Console(file=self.stdout._out, highlight=False)  # type: ignore[attr-defined]
+        console.print(f"{machine()}, {datetime.now(UTC):%Y-%m-%d}")
+        for group in options["groups"] or GROUPS:
+            if group == "kernels":
+                figures = measure_kernels(n_runs, self.stderr.write)
+            elif group == "scan":
+                figures = measure_scan(n_runs, self.stderr.write)
+            else:
+                figures = measure_imports(max(1, n_runs // 4), self.stderr.write, path=path)
+            console.print(_table(group, figures))
+
+
+def _table(group: str, figures: Sequence[Figure]) -> Table:
+    table = Table(title=group, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("Figure")
+    for heading in ("Median", "Least", "Most", "Goal", "Runs"):
+        table.add_column(heading, justify="right")
+    for figure in figures:
+        goal = "" if figure.goal is None else f"{figure.goal:,.0f} {figure.unit}"
+        extremes = [f"{value:,.1f}" for value in (figure.median, min(figure.values), max(figure.values))]
+        table.add_row(figure.label, f"{extremes[0]} {figure.unit}", *extremes[1:], goal, str(len(figure.values)))
+    return table
