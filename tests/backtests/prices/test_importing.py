@@ -60,8 +60,10 @@ def test_the_date_of_the_universe_can_be_given(tmp_path: Path) -> None:
 
 def test_more_symbols_than_a_batch_are_all_stored(tmp_path: Path) -> None:
     symbols = [f"S{number:03}" for number in range(BATCH_SYMBOLS * 2 + 1)]
-    imported(tmp_path, price_columns(symbols, 2))
-    assert PriceBlock.objects.count() == len(symbols)
+    columns = price_columns(symbols, 2)
+    columns["volume"] = [float(row // 2) for row in range(len(symbols) * 2)]
+    imported(tmp_path, columns)
+    assert [stored(symbol).volume[0] for symbol in symbols] == list(range(len(symbols)))
 
 
 def test_the_same_file_twice_changes_nothing(tmp_path: Path) -> None:

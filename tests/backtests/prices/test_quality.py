@@ -137,6 +137,13 @@ def test_rows_out_of_order_are_counted_for_each_symbol() -> None:
     assert verdict.n_sorted == 3
 
 
+def test_a_row_out_of_order_that_is_dropped_is_not_also_repaired() -> None:
+    columns = price_columns()
+    columns["open"][1] = MISSING
+    verdict = judge(make_rows(columns, late=(1, 2)))
+    assert (verdict.n_dropped, verdict.n_sorted) == (1, 1)
+
+
 def test_a_symbol_without_a_usable_row_is_named() -> None:
     columns = price_columns(["AAA", "BBB"], 2)
     columns["open"][0] = columns["open"][1] = MISSING
@@ -163,10 +170,10 @@ def test_what_is_kept_agrees_with_a_slow_reference_and_makes_bars(messy: list[tu
 
 
 def usable_times(ordered: list[tuple[Any, ...]]) -> dict[str, list[int]]:
-    seen = defaultdict(set)
+    seen: defaultdict[tuple[str, int], set[tuple[Any, ...]]] = defaultdict(set)
     for symbol, time, *values in ordered:
         seen[symbol, time].add(tuple("missing" if math.isnan(value) else value for value in values))
-    usable = defaultdict(list)
+    usable: defaultdict[str, list[int]] = defaultdict(list)
     for (symbol, time), variants in seen.items():
         only = next(iter(variants))
         if len(variants) > 1 or "missing" in only or math.inf in only:
