@@ -6,10 +6,12 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.utils.deprecation import MiddlewareMixin
 
+from backtests.runs.engines.courtesy import RequestsFirst
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # Django's own middleware works in threads either way. Declared synchronous, all of it runs in one thread, one after the
 # other; declared asynchronous, each changes threads twice, which made every page 8 ms slower.
 MiddlewareMixin.async_capable = False
 
-application = ProtocolTypeRouter({"http": get_asgi_application()})
+application = ProtocolTypeRouter({"http": RequestsFirst(get_asgi_application())})

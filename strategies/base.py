@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
+from strategies import indicators
 from strategies.bars import Bars, Signals
 from strategies.errors import ParameterError
 from strategies.params import Float, Int
@@ -65,7 +68,14 @@ class Strategy:
 
     @classmethod
     def code_version(cls) -> str:
-        """Return a digest of the source of the module that defines this strategy."""
-        module = inspect.getmodule(cls)
-        source = inspect.getsource(module if module is not None else cls)
-        return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+        """Return a digest of the source that decides its signals: its own module and the indicators."""
+        return _code_version(cls)
+
+
+@cache
+def _code_version(strategy: type[Strategy]) -> str:
+    module = inspect.getmodule(strategy)
+    digest = hashlib.blake2b(inspect.getsource(module if module is not None else strategy).encode(), digest_size=8)
+    for path in sorted(Path(indicators.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

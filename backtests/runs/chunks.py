@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -48,7 +49,7 @@ def writing() -> Iterator[None]:
         yield
 
 
-def adapt_time(time: datetime) -> object:
+def adapt_time(time: datetime) -> Any:
     """Return a time as this database takes it in a statement."""
     return connection.ops.adapt_datetimefield_value(time)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -37,6 +39,8 @@ _COUNT = f"""
 """  # noqa: S608
 _COMPLETE = f"UPDATE {Run._meta.db_table} SET state = 'complete', finished_at = %s WHERE id = %s"  # noqa: S608
 
+_TIMES = [index for index, metric in enumerate(METRICS) if metric.unit == "time"]
+_COUNTS = [index for index, metric in enumerate(METRICS) if metric.unit == "count"]
 _NOTHING = (None,) * len(METRICS)
 
 
@@ -63,20 +67,23 @@ def save(chunk: RunChunk, results: Sequence[SymbolResult]) -> bool:
     return True
 
 
-def _row(run_id: str, result: SymbolResult) -> tuple[object, ...]:
+def _row(run_id: str, result: SymbolResult) -> tuple[Any, ...]:
     """Return the values of _COLUMNS but the sequence number."""
     shared = (
         run_id, result.symbol_id, result.reason, result.digest, result.elapsed_us, result.curve, result.trades,
     )  # fmt: skip
     if result.metrics is None:
         return (*shared, *_NOTHING)
-    pairs = zip(METRICS, result.metrics.tolist(), strict=True)
-    return (*shared, *[_value(metric.unit, value) for metric, value in pairs])
+    # NaN, the one value that differs from itself, stands for an undefined metric.
+    values: list[Any] = [value if value == value else None for value in result.metrics.tolist()]  # noqa: PLR0124
+    for index in _TIMES:
+        values[index] = _time(values[index])
+    for index in _COUNTS:
+        values[index] = int(values[index])
+    return (*shared, *values)
 
 
-def _value(unit: str, value: float) -> object:
-    if value != value:  # noqa: PLR0124 - NaN, which stands for an undefined metric
-        return None
-    if unit == "time":
-        return adapt_time(datetime.fromtimestamp(value, UTC))
-    return int(value) if unit == "count" else value
+@lru_cache(maxsize=4096)
+def _time(seconds: float) -> Any:
+    """Return a time for the database; nearly all symbols of a run start and end at the same two."""
+    return adapt_time(datetime.fromtimestamp(seconds, UTC))
