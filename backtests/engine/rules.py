@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass
 
 from backtests.engine.errors import RulesError
@@ -34,7 +34,9 @@ class Rules:
     def __post_init__(self) -> None:
         for name in ("cash", "fee", "slippage"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            # A whole number beyond every float is no error of math.isfinite, which would raise its own.
+            if not (is_number and abs(value) <= sys.float_info.max):
                 raise RulesError(name, f"must be a number; it is {value!r}")
         if self.cash <= 0:
             raise RulesError("cash", f"must be positive; it is {self.cash:g}")

@@ -27,7 +27,7 @@ def crossed_above(series: FloatArray, other: FloatArray | float) -> BoolArray:
     Raises
     ------
     IndicatorError
-        If the lengths differ.
+        If the lengths differ, a series has more than one dimension, or ``other`` is neither series nor number.
     """
     return _crossed(series, other, 1.0)
 
@@ -44,13 +44,17 @@ def crossed_below(series: FloatArray, other: FloatArray | float) -> BoolArray:
 
 def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> BoolArray:
     array = np.ascontiguousarray(series, dtype=np.float64)
+    if array.ndim != 1:
+        raise IndicatorError(f"a cross needs series of one dimension; it has {array.ndim}")
     crossed = np.empty(len(array), dtype=np.bool_)
     if isinstance(other, np.ndarray):
         if other.shape != array.shape:
             raise IndicatorError(f"a cross needs two series of one length; they have {array.shape} and {other.shape}")
         _cross_series(array, np.ascontiguousarray(other, dtype=np.float64), sign, crossed)
-    else:
+    elif isinstance(other, int | float | np.integer | np.floating):
         _cross_level(array, float(other), sign, crossed)
+    else:
+        raise IndicatorError(f"a cross needs a series or a number; it got {other!r}")
     return crossed
 
 

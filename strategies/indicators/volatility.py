@@ -44,7 +44,8 @@ def bollinger(series: FloatArray, period: int, width: float) -> tuple[FloatArray
     J. Bollinger, Bollinger on Bollinger Bands, 2001.
     """
     array = checked_series("bollinger", series, period, low=2)
-    if not (math.isfinite(width) and width > 0):
+    is_number = isinstance(width, int | float | np.floating) and not isinstance(width, bool)
+    if not (is_number and math.isfinite(width) and width > 0):
         raise IndicatorError(f"bollinger: width must be a positive number; it is {width!r}")
     upper, middle, lower = np.empty(len(array)), np.empty(len(array)), np.empty(len(array))
     _bollinger(array, period, width, upper, middle, lower)
