@@ -105,11 +105,14 @@ def test_a_refused_address_does_not_print_its_password(tmp_path: Path, name: str
         assert "secret" not in finished.stderr
 
 
-def test_the_secret_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
-    check(tmp_path)
+def test_processes_that_start_at_once_share_one_secret_key_that_only_its_owner_reads(tmp_path: Path) -> None:
+    load = [sys.executable, "-c", "import config.settings"]
+    environment = {"TRAWL_DATA_DIR": str(tmp_path)}
+    starting = [subprocess.Popen(load, cwd=ROOT, env=environment) for _ in range(4)]
+    assert [process.wait() for process in starting] == [0, 0, 0, 0]
     path = tmp_path / "secret_key"
     key = path.read_text()
-    check(tmp_path)
+    subprocess.run(load, cwd=ROOT, env=environment, check=True)
     assert path.read_text() == key
     assert len(key) >= 50
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
