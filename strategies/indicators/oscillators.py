@@ -67,4 +67,5 @@ def _rsi(series, period, strength):  # type: ignore[no-untyped-def]
         gain = gain * keep + (size + change) * half_share
         loss = loss * keep + (size - change) * half_share
         moved = gain + loss
-        strength[t] = 100.0 * gain / moved if moved > 0.0 else 50.0
+        # A series at rest keeps its value: so near to zero the averages lose their digits and would drift to 50.
+        strength[t] = 100.0 * gain / moved if moved > 1e-290 else strength[t - 1]

@@ -65,9 +65,11 @@ def test_a_series_that_never_moved_is_neither_strong_nor_weak() -> None:
     np.testing.assert_array_equal(talib.RSI(flat, 14)[14:], 0.0)
 
 
-def test_a_series_that_stands_still_keeps_its_last_index() -> None:
-    close = np.concatenate([seeded_closes()[0], np.full(200, seeded_closes()[0][-1])])
-    strength = rsi(close, 14)
+@pytest.mark.parametrize("period", [2, 14])
+def test_a_series_that_stands_still_keeps_its_last_index(period: int) -> None:
+    """However long it stands: the averages shrink to nothing, their ratio stays."""
+    close = np.concatenate([seeded_closes()[0], np.full(20_000, seeded_closes()[0][-1])])
+    strength = rsi(close, period)
     np.testing.assert_allclose(strength[300:], strength[299], rtol=1e-9)
 
 
