@@ -21,7 +21,12 @@ NAMES_ON_LINE = 60
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """The outcome of an import. Rows read are rows stored + dropped + merged; sorted ones are among those stored."""
+    """The outcome of an import.
+
+    Rows read are rows stored + dropped + merged; sorted ones are among those stored.
+
+    Of a file that was refused, ``n_stored`` is the number of rows that could have been stored.
+    """
 
     file: str
     universe: str
@@ -38,6 +43,7 @@ class ImportReport:
     elapsed_s: float
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
+    is_refused: bool = False
 
     @property
     def is_clean(self) -> bool:
@@ -53,8 +59,10 @@ def summary_lines(report: ImportReport) -> Iterator[str]:
     plural = "symbol" if report.n_symbols == 1 else "symbols"
     yield f"{report.file} into {report.universe}: {report.n_symbols:,} {plural}, {report.interval}{span}"
     repaired = f"{report.n_merged:,} copies merged, {report.n_sorted:,} put in order"
+    if report.is_refused:
+        yield "  refused: nothing was stored"
     yield f"  rows read      {report.n_read:>12,}"
-    yield f"  rows stored    {report.n_stored:>12,}"
+    yield f"  rows {'usable' if report.is_refused else 'stored'}    {report.n_stored:>12,}"
     yield f"  rows dropped   {report.n_dropped:>12,}"
     yield f"  rows repaired  {report.n_merged + report.n_sorted:>12,}  ({repaired})"
     blocks = report.changes

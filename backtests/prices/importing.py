@@ -67,13 +67,14 @@ def import_prices(request: ImportRequest, *, progress: Progress = lambda step, d
     table = read_price_table(request.path)
     progress("checking", 0, 1)
     report, series = _checked(request, table, listings)
+    refused = replace(report, is_refused=True, elapsed_s=time.perf_counter() - started)
     if not series:
-        raise RowsRefused(f"{request.path.name} has no row that can be used; nothing was stored", report)
+        raise RowsRefused(f"{request.path.name} has no row that can be used; nothing was stored", refused)
     if request.is_strict and not report.is_clean:
         raise RowsRefused(
             f"{request.path.name} has {report.n_dropped:,} rows to drop and {report.n_merged + report.n_sorted:,} to "
             "repair, and the import is strict; nothing was stored",
-            report,
+            refused,
         )
     changes = _store(request, series, listings, progress)
     return replace(report, changes=changes, elapsed_s=time.perf_counter() - started)
@@ -127,9 +128,13 @@ def _unmatched(request: ImportRequest, tickers: Sequence[str], listings: Mapping
     unpriced = sorted(set(listings) - set(tickers))
     notes = []
     if unnamed:
-        notes.append(f"{len(unnamed):,} symbols are not in {request.symbols_path.name}: {listed(unnamed, limit=8)}")
+        notes.append(
+            f"{len(unnamed):,} of the symbols are not in {request.symbols_path.name}: {listed(unnamed, limit=8)}"
+        )
     if unpriced:
-        notes.append(f"{len(unpriced):,} symbols of {request.symbols_path.name} have no prices: {listed(unpriced, 8)}")
+        notes.append(
+            f"{len(unpriced):,} of the symbols in {request.symbols_path.name} have no prices: {listed(unpriced, 8)}"
+        )
     return notes
 
 

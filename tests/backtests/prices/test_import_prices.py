@@ -64,6 +64,8 @@ def test_strict_prints_the_report_and_stores_nothing(defective: Path) -> None:
     with pytest.raises(CommandError, match="has 1 rows to drop and 0 to repair") as refused:
         call_command("import_prices", str(defective), universe="Test", market="stocks", strict=True, stdout=printed)
     assert refused.value.returncode == 1
+    assert "  refused: nothing was stored\n" in printed.getvalue()
+    assert "  rows usable              17\n" in printed.getvalue()
     assert "AAA        2024-01-03 high 1, low 101" in printed.getvalue()
     assert is_nothing_stored()
 
@@ -87,7 +89,7 @@ def test_names_come_from_the_list_of_symbols(defective: Path, tmp_path: Path) ->
     listed.write_text("symbol,name,sector\nAAA,Alpha,Energy\n")
     printed = run(defective, "--symbols", str(listed))
     assert Symbol.objects.get(ticker="AAA").name == "Alpha"
-    assert "2 symbols are not in listed.csv: BBB, CCC" in printed
+    assert "2 of the symbols are not in listed.csv: BBB, CCC" in printed
 
 
 def test_a_file_without_symbols_is_imported_with_a_ticker(tmp_path: Path) -> None:

@@ -131,8 +131,8 @@ def test_names_and_sectors_come_from_the_list_of_symbols(tmp_path: Path) -> None
     named = list(Symbol.objects.values_list("ticker", "name", "sector"))
     assert named == [("AAA", "Alpha", "Energy"), ("BBB", "", "")]
     assert report.notes[1:] == (
-        "1 symbols are not in listed.csv: BBB",
-        "1 symbols of listed.csv have no prices: ZZZ",
+        "1 of the symbols are not in listed.csv: BBB",
+        "1 of the symbols in listed.csv have no prices: ZZZ",
     )
 
 
