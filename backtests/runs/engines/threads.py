@@ -29,6 +29,7 @@ class ThreadsEngine:
         self._changed = threading.Condition()
         self._workers: list[threading.Thread] = []
         self._takes_up = False
+        self._is_stopped = False
 
     def submit(self, run_id: str) -> None:
         """Work on this run, beginning now."""
@@ -46,6 +47,14 @@ class ThreadsEngine:
         with self._changed:
             self._start_workers()
 
+    def stop(self) -> None:
+        """End the workers, each after the chunk that it is at; chunks that wait are left to whoever takes them up."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
+        for worker in self._workers:
+            worker.join()
+
     def _start_workers(self) -> None:
         while len(self._workers) < self._n_workers:
             name = f"worker-{len(self._workers) + 1}"
@@ -56,6 +65,8 @@ class ThreadsEngine:
     def _work(self) -> None:
         while True:
             run_id = self._next_run()
+            if self._is_stopped:
+                break
             try:
                 if run_id is None:
                     for left in unfinished_runs():
@@ -69,12 +80,14 @@ class ThreadsEngine:
                 with self._changed:
                     self._runs.pop(run_id or "", None)
                 connection.close()
+        connection.close()
 
     def _next_run(self) -> str | None:
         """Return the run whose turn it is, waiting for one; None means that it is time to look for left ones."""
         patience_s = settings.LEASE_S / 4 if self._takes_up else None
         with self._changed:
-            if not self._changed.wait_for(lambda: bool(self._runs), patience_s):
+            self._changed.wait_for(lambda: bool(self._runs) or self._is_stopped, patience_s)
+            if not self._runs:
                 return None
             run_id = next(iter(self._runs))
             self._runs.move_to_end(run_id)
