@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,17 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 
+from backtests.engine import ENGINE_VERSION
+from backtests.models import Run, RunChunk, Universe
+from backtests.prices.store import write_bars
+from backtests.prices.universes import Listing, save_universe
+from backtests.runs.chunks import claim
+from backtests.runs.execute import execute, scan_of
+from backtests.runs.plan import chunks_of
+from backtests.runs.save import save
 from strategies.bars import Bars
+from strategies.models import Strategy
+from strategies.registry import get_strategy
 
 DAY_S = 86_400
 MONDAY_S = 1_704_067_200  # 2024-01-01
@@ -97,3 +108,48 @@ def write_prices(path: Path, columns: Mapping[str, Any]) -> Path:
     else:
         pyarrow.parquet.write_table(table, path)
     return path
+
+
+def store_universe(
+    name: str,
+    symbols: Mapping[str, Bars],
+    *,
+    interval: str = "1d",
+    market: str = "stocks",
+    is_synthetic: bool = False,
+) -> Universe:
+    """Save a universe of these symbols with their bars, and return it; a symbol with no bars has no prices."""
+    universe, saved = save_universe(
+        name=name,
+        market=market,
+        listings=[Listing(ticker, f"{ticker} Incorporated", "Industry") for ticker in symbols],
+        as_of=date(2024, 1, 1),
+        is_synthetic=is_synthetic,
+    )
+    write_bars(zip(saved, symbols.values(), strict=True), interval=interval, source="test")
+    return universe
+
+
+def make_run(universe: Universe, *, strategy: str = "rsi", bars_per_symbol: float = 300, **fields: Any) -> Run:
+    """Save a run of the universe and its chunks, and return it; nothing works on it."""
+    symbol_ids = list(universe.symbols.order_by("ticker").values_list("pk", flat=True))
+    run = Run.objects.create(
+        strategy=Strategy.objects.get(key=strategy),
+        universe=universe,
+        parameters={**get_strategy(strategy)().values, **fields.pop("parameters", {})},
+        engine_version=ENGINE_VERSION,
+        n_symbols=len(symbol_ids),
+        **fields,
+    )
+    for index, ids in enumerate(chunks_of(symbol_ids, bars_per_symbol=bars_per_symbol)):
+        RunChunk.objects.create(run=run, index=index, symbol_ids=ids, n_symbols=len(ids))
+    return run
+
+
+def execute_run(run: Run, *, n_chunks: int | None = None) -> Run:
+    """Execute the run's chunks in this thread, or only the next few of them, and return the run as it is then."""
+    scan, n_saved = scan_of(run.pk), 0
+    while n_saved != n_chunks and (chunk := claim(run.pk)):
+        save(chunk, execute(scan, chunk.symbol_ids))
+        n_saved += 1
+    return Run.objects.select_related("strategy", "universe").get(pk=run.pk)
