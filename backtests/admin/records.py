@@ -1,0 +1,74 @@
+"""What admin pages share: rows that nobody edits, links to lists, and deletions that are counted before they happen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from backtests.streams.figures import NO_VALUE
+
+Deletion = tuple[list[str], dict[str, int], set[str], list[str]]
+
+SYNTHETIC = mark_safe('<span class="badge synthetic">synthetic</span>')
+
+
+class RecordAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """Rows that record what happened: nobody adds or changes them by hand, or they would lie."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def list_link(model: type[Model], text: str, **filters: object) -> SafeString:
+    """Return a link to the list of a model in the admin, narrowed by these filters."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist", query=filters)
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def row_link(model: type[Model], pk: object, text: str) -> SafeString:
+    """Return a link to one row in the admin."""
+    address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
+    return format_html('<a href="{}">{}</a>', address, text)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, note: str = "") -> SafeString:
+    """Return a small table; figures stand to the right."""
+    return render_to_string("admin/backtests/_table.html", {"columns": columns, "rows": rows, "note": note})
+
+
+def moment(time: datetime | None) -> str:
+    """Return a time of a bar: the day, and the time of day unless it is midnight."""
+    if time is None:
+        return NO_VALUE
+    return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"
+
+
+def deletion_of(
+    model_admin: admin.ModelAdmin,  # type: ignore[type-arg]
+    request: HttpRequest,
+    rows: Sequence[Model],
+    *,
+    also: Mapping[str, int],
+    kept_by: Sequence[str] = (),
+) -> Deletion:
+    """Return what ``get_deleted_objects`` must: the rows, counts, missing permissions, and what stands in the way.
+
+    Django's own would load every row that goes with them, binary columns included, and list each on the page.
+    """
+    names = model_admin.opts
+    counts = {str(names.verbose_name_plural): len(rows), **{name: n for name, n in also.items() if n}}
+    is_allowed = all(model_admin.has_delete_permission(request, row) for row in rows)
+    missing = set() if is_allowed else {str(names.verbose_name)}
+    return [str(row) for row in rows], counts, missing, list(kept_by)

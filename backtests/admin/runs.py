@@ -1,0 +1,237 @@
+"""Runs, chunks and results: records of what happened. A run goes with all that belongs to it, or not at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from backtests.admin.records import Deletion, RecordAdmin, deletion_of, list_link, moment, row_link, table
+from backtests.engine import METRICS, TRADE, Metric
+from backtests.models import Result, Run, RunChunk, Symbol
+from backtests.streams import figures
+from backtests.streams.fragments import elapsed_of
+
+SHOWN_TRADES = 50
+
+# Every other field of a run is an assumption that it was made under.
+PROGRESS = ("state", "error", "n_symbols", "n_done", "n_failed", "created_at", "started_at", "finished_at")
+BOOKKEEPING = ("id", "submission", "last_sequence")
+ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not in {*PROGRESS, *BOOKKEEPING})
+
+
+@admin.register(Run)
+class RunAdmin(RecordAdmin):
+    list_display = ["id", "strategy", "universe", "interval", "state_pill", "done", "failed", "elapsed", "created_at"]
+    list_filter = ["state", "strategy", "universe", "interval", "created_at"]
+    list_select_related = ["strategy", "universe"]
+    search_fields = ["^id", "strategy__label", "strategy__key", "universe__name", "universe__slug"]
+    date_hierarchy = "created_at"
+    fieldsets = [
+        ("Progress", {"fields": (*PROGRESS, "elapsed", "results_link", "failures_link", "chunks_link")}),
+        ("Assumptions", {"fields": ASSUMPTIONS}),
+        ("Bookkeeping", {"fields": BOOKKEEPING, "classes": ["collapse"]}),
+    ]
+    readonly_fields = ["elapsed", "results_link", "failures_link", "chunks_link"]
+
+    def view_on_site(self, run: Run) -> str:
+        return run.get_absolute_url()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deletion:
+        rows = list(objs)
+        also = {
+            "run chunks": RunChunk.objects.filter(run__in=rows).count(),
+            "results": Result.objects.filter(run__in=rows).count(),
+        }
+        return deletion_of(self, request, rows, also=also)
+
+    @admin.display(description="state", ordering="state")
+    def state_pill(self, run: Run) -> SafeString:
+        return format_html('<span class="pill" data-status="{}">{}</span>', run.state, Run.State(run.state).label)
+
+    @admin.display(description="done", ordering="n_done")
+    def done(self, run: Run) -> str:
+        return f"{run.n_done:,} of {run.n_symbols:,}"
+
+    @admin.display(description="failed", ordering="n_failed")
+    def failed(self, run: Run) -> SafeString | str:
+        if not run.n_failed:
+            return "0"
+        return list_link(Result, f"{run.n_failed:,}", run__id__exact=run.pk, outcome="failed")
+
+    @admin.display(description="elapsed")
+    def elapsed(self, run: Run) -> str:
+        return figures.duration(elapsed_of(run))
+
+    @admin.display(description="results")
+    def results_link(self, run: Run) -> SafeString:
+        return list_link(Result, figures.count(run.results.count()), run__id__exact=run.pk)
+
+    @admin.display(description="failures")
+    def failures_link(self, run: Run) -> SafeString | str:
+        return self.failed(run)
+
+    @admin.display(description="chunks")
+    def chunks_link(self, run: Run) -> SafeString:
+        return list_link(RunChunk, figures.count(run.chunks.count()), run__id__exact=run.pk)
+
+
+@admin.register(RunChunk)
+class RunChunkAdmin(RecordAdmin):
+    list_display = ["run_link", "index", "state", "n_symbols", "attempts", "worker", "lease", "done_at"]
+    list_display_links = ["index"]
+    list_filter = ["state", "attempts"]
+    search_fields = ["=run__id", "worker"]
+    show_full_result_count = False
+    fields = ["run", "index", "state", "n_symbols", "attempts", "worker", "lease", "leased_until", "done_at", "tickers"]
+    readonly_fields = ["lease", "tickers"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: RunChunk | None = None) -> bool:
+        # Its run would wait for it for ever.
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[RunChunk]:
+        return super().get_queryset(request).defer("symbol_ids")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str]:
+        return ordering_within(request, "index")
+
+    @admin.display(description="run", ordering="run_id")
+    def run_link(self, chunk: RunChunk) -> SafeString:
+        return row_link(Run, chunk.run_id, chunk.run_id)
+
+    @admin.display(description="lease", ordering="leased_until")
+    def lease(self, chunk: RunChunk) -> str:
+        if chunk.state != RunChunk.State.CLAIMED or chunk.leased_until is None:
+            return figures.NO_VALUE
+        left_s = (chunk.leased_until - timezone.now()).total_seconds()
+        if left_s < 0:
+            return f"over for {figures.duration(-left_s)}, free to be taken up"
+        return f"{figures.duration(left_s)} left"
+
+    @admin.display(description="symbols")
+    def tickers(self, chunk: RunChunk) -> str:
+        known = dict(Symbol.objects.filter(pk__in=chunk.symbol_ids).values_list("pk", "ticker"))
+        return ", ".join(known.get(pk, f"number {pk}, which is gone") for pk in chunk.symbol_ids)
+
+
+class OutcomeFilter(admin.SimpleListFilter):
+    title = "outcome"
+    parameter_name = "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("successful", "Successful"), ("failed", "Failed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Result]) -> QuerySet[Result]:
+        if self.value() == "failed":
+            return queryset.exclude(reason="")
+        return queryset.filter(reason="") if self.value() == "successful" else queryset
+
+
+@admin.register(Result)
+class ResultAdmin(RecordAdmin):
+    list_display = [
+        "run_link", "sequence", "symbol", "total_return", "trades", "sharpe_ratio", "drawdown", "reason",
+    ]  # fmt: skip
+    list_display_links = ["symbol"]
+    list_filter = [OutcomeFilter, "run__strategy", "run__universe"]
+    list_select_related = ["symbol"]
+    search_fields = ["^symbol__ticker", "=run__id"]
+    show_full_result_count = False
+    fieldsets = [
+        (None, {"fields": ["run", "symbol", "sequence", "outcome", "elapsed", "digest"]}),
+        ("Metrics", {"fields": ["metrics"]}),
+        ("Trades", {"fields": ["trade_table"]}),
+    ]
+    readonly_fields = ["outcome", "elapsed", "metrics", "trade_table"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Result | None = None) -> bool:
+        # The run's counters and sequence would no longer be true.
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Result]:
+        return super().get_queryset(request).defer("curve", "trade_list")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str]:
+        return ordering_within(request, "sequence")
+
+    @admin.display(description="run", ordering="run_id")
+    def run_link(self, result: Result) -> SafeString:
+        return row_link(Run, result.run_id, result.run_id)
+
+    @admin.display(description="return", ordering="return_pct")
+    def total_return(self, result: Result) -> str:
+        return figures.signed_pct(result.return_pct)
+
+    @admin.display(description="Sharpe", ordering="sharpe")
+    def sharpe_ratio(self, result: Result) -> str:
+        return figures.ratio(result.sharpe)
+
+    @admin.display(description="drawdown", ordering="max_drawdown_pct")
+    def drawdown(self, result: Result) -> str:
+        return figures.signed_pct(result.max_drawdown_pct)
+
+    @admin.display(description="outcome")
+    def outcome(self, result: Result) -> str:
+        return f"failed: {result.reason}" if result.is_failed else "successful"
+
+    @admin.display(description="elapsed")
+    def elapsed(self, result: Result) -> str:
+        return f"{result.elapsed_us:,} µs"
+
+    @admin.display(description="metrics")
+    def metrics(self, result: Result) -> SafeString | str:
+        if result.is_failed:
+            return "none, because it failed"
+        rows = [(metric.label, shown(metric, getattr(result, metric.key)), metric.formula) for metric in METRICS]
+        return table(["Metric", "Value", "Formula"], rows)
+
+    @admin.display(description="trades")
+    def trade_table(self, result: Result) -> SafeString | str:
+        return trades_table(result.trade_list) if result.trade_list else "none"
+
+
+def ordering_within(request: HttpRequest, order: str) -> tuple[str]:
+    """Return the order of a run's own rows, or newest first over all runs: an index answers both, however many."""
+    return (order,) if "run__id__exact" in request.GET else ("-pk",)
+
+
+def shown(metric: Metric, value: Any) -> str:
+    """Return the value of a metric as its unit is written."""
+    if value is None:
+        return figures.NO_VALUE
+    if metric.unit == "time":
+        return moment(value)
+    if metric.unit == "money":
+        return f"{value:,.2f}"
+    if metric.unit == "count":
+        return figures.count(value)
+    return figures.signed_pct(value, 2) if metric.unit == "%" else figures.ratio(value)
+
+
+def trades_table(trade_list: bytes | memoryview) -> SafeString | str:
+    """Return the first trades as a table."""
+    try:
+        trades = np.frombuffer(trade_list, dtype=TRADE)
+    except ValueError:
+        return "not shown: they were saved by a version of the engine that laid trades out differently"
+    rows = [
+        (
+            moment(datetime.fromtimestamp(int(trade["entry_time"]), UTC)),
+            "still open" if trade["is_open"] else moment(datetime.fromtimestamp(int(trade["exit_time"]), UTC)),
+            *(f"{trade[name]:,.6g}" for name in ("entry_price", "exit_price", "units")),
+            *(f"{trade[name]:,.2f}" for name in ("fees", "slippage", "pnl")),
+            figures.signed_pct(float(trade["return_pct"]), 2),
+        )
+        for trade in trades[:SHOWN_TRADES]
+    ]
+    columns = ["Entry", "Exit", "Entry price", "Exit price", "Units", "Fees", "Slippage", "Profit", "Return"]
+    note = f"The first {SHOWN_TRADES} of {len(trades):,} trades." if len(trades) > SHOWN_TRADES else ""
+    return table(columns, rows, note=note)

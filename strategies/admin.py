@@ -1,0 +1,104 @@
+"""Strategies in the admin. What the code says is shown; whether a strategy is offered is decided here, at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from strategies.models import Strategy
+from strategies.registry import strategies
+
+FROM_CODE = "Label, help and default parameters of a built-in strategy come from its code and cannot be edited."
+NO_CODE = "There is no code for this strategy any more, so that it cannot be offered."
+
+
+def lacks_code(strategy: Strategy) -> bool:
+    """Whether the row is of a built-in strategy that this version no longer has."""
+    return strategy.is_builtin and strategy.key not in strategies()
+
+
+class StrategyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """Only activity can be changed, and only a strategy that exists can be active."""
+
+    class Meta:
+        model = Strategy
+        fields = ["is_active"]
+
+    def clean_is_active(self) -> bool:
+        is_active: bool = self.cleaned_data["is_active"]
+        if is_active and lacks_code(self.instance):
+            raise forms.ValidationError(NO_CODE)
+        return is_active
+
+
+@admin.register(Strategy)
+class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = StrategyForm
+    list_display = ["label", "key", "short_help", "defaults", "is_active", "runs_link"]
+    list_editable = ["is_active"]
+    list_filter = ["is_active", "is_builtin"]
+    search_fields = ["label", "key", "help"]
+    actions = ["activate", "deactivate"]
+    fieldsets = [
+        (None, {"fields": ["label", "key", "help", "defaults"], "description": FROM_CODE}),
+        ("Use", {"fields": ["is_active", "runs_link", "updated_at"]}),
+    ]
+    readonly_fields = ["label", "key", "help", "defaults", "runs_link", "updated_at"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        # A row is nothing without the code that it stands for.
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Strategy | None = None) -> bool:
+        # A built-in would be back after the next migration, active again. None asks for the list's bulk deletion.
+        return obj is not None and not obj.is_builtin and super().has_delete_permission(request, obj)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Strategy]:
+        rows: QuerySet[Strategy] = super().get_queryset(request)
+        return rows.annotate(n_runs=Count("runs"))
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> type[forms.ModelForm[Strategy]]:
+        return super().get_changelist_form(request, form=StrategyForm, **kwargs)
+
+    @admin.display(description="help", ordering="help")
+    def short_help(self, strategy: Strategy) -> str:
+        return Truncator(strategy.help).chars(90)
+
+    @admin.display(description="default parameters")
+    def defaults(self, strategy: Strategy) -> str:
+        return ", ".join(f"{key} = {value}" for key, value in strategy.default_parameters.items()) or "none"
+
+    @admin.display(description="runs", ordering="n_runs")
+    def runs_link(self, strategy: Strategy) -> SafeString:
+        address = f"{reverse('admin:backtests_run_changelist')}?strategy__id__exact={strategy.pk}"
+        n_runs: int = getattr(strategy, "n_runs", 0)
+        return format_html('<a href="{}">{}</a>', address, f"{n_runs:,}")
+
+    @admin.action(description="Activate selected strategies", permissions=["change"])
+    def activate(self, request: HttpRequest, chosen: QuerySet[Strategy]) -> None:
+        self._switch(request, chosen, is_active=True)
+
+    @admin.action(description="Deactivate selected strategies", permissions=["change"])
+    def deactivate(self, request: HttpRequest, chosen: QuerySet[Strategy]) -> None:
+        self._switch(request, chosen, is_active=False)
+
+    def _switch(self, request: HttpRequest, chosen: QuerySet[Strategy], *, is_active: bool) -> None:
+        done = "activated" if is_active else "deactivated"
+        n_switched = 0
+        for strategy in chosen.exclude(is_active=is_active):
+            if is_active and lacks_code(strategy):
+                self.message_user(request, f"{strategy}: {NO_CODE}", messages.WARNING)
+                continue
+            strategy.is_active = is_active
+            strategy.save(update_fields=["is_active", "updated_at"])
+            self.log_change(request, strategy, f"{done.capitalize()}.")
+            n_switched += 1
+        self.message_user(request, f"{n_switched} {'strategy' if n_switched == 1 else 'strategies'} {done}.")
