@@ -12,7 +12,18 @@ import numpy as np
 
 from backtests.prices.demo.calendar import N_COIN_DAYS, N_HOURLY_DAYS, coin_days, coin_hours
 from backtests.prices.demo.cast import COIN_CATEGORIES, N_HOURLY_COINS, Member
-from backtests.prices.demo.paths import activity, clusters, extremes, fat_tails, persistent, price_columns, stream
+from backtests.prices.demo.paths import (
+    Episode,
+    activity,
+    clusters,
+    extremes,
+    fat_tails,
+    persistent,
+    pinned,
+    price_columns,
+    stream,
+    turbulence,
+)
 from strategies.bars import Bars, FloatArray
 
 DAYS_PER_YEAR = 365
@@ -27,15 +38,15 @@ _N_DAILY_ONLY = N_COIN_DAYS - N_HOURLY_DAYS
 _HOUR_SHARES = 1 + 0.45 * np.cos(2 * np.pi * (np.arange(24) - 15.5) / 24)
 _HOUR_SHARES /= np.cumsum(_HOUR_SHARES)[-1]
 
-# Episodes of the coin market: first day as a share of the history, days, log return, factor of volatility.
-_EPISODES = (
-    (0.06, 35, 0.40, 1.4),
-    (0.215, 6, -0.30, 2.8),
-    (0.36, 150, 0.85, 1.2),
-    (0.60, 9, -0.33, 2.6),
-    (0.705, 60, 0.55, 1.4),
-    (0.895, 3, -0.30, 3.5),
-    (0.93, 60, -0.35, 1.2),
+EPISODES = (
+    Episode(65, 35, 0.35, 1.3),
+    Episode(235, 6, -0.28, 2.6),
+    Episode(390, 150, 0.75, 1.2),
+    Episode(655, 9, -0.32, 2.5),
+    Episode(664, 30, 0.18),
+    Episode(772, 60, 0.45, 1.3),
+    Episode(980, 3, -0.27, 3.2),
+    Episode(1020, 60, -0.30, 1.2),
 )
 
 
@@ -98,29 +109,22 @@ def coin_bars(member: Member, factors: CoinFactors, seed: int) -> CoinBars:
     own = _own_moves(rng, own_volatility, growth, member, has_hours=has_hours)
     shared = factors.categories[member.sector.label].plus(factors.market, beta)
     moves = own.plus(shared if has_hours else shared.without_hours())
-    scale = np.exp(np.log(10) * _price_level(rng, member))
+    price = _first_price(rng, member)
     usual = np.hypot(beta * _daily(_MARKET_VOLATILITY), own_volatility)
-    return _bars(rng, member, moves, scale, usual)
+    return _bars(rng, member, moves, price, usual)
 
 
 def _market_moves(rng: np.random.Generator) -> Moves:
-    turbulence, drift = np.ones(N_COIN_DAYS), np.zeros(N_COIN_DAYS)
-    for start, n_days, log_return, factor in _EPISODES:
-        first = int(start * N_COIN_DAYS)
-        drift[first : first + n_days] += log_return / n_days
-        turbulence[first : first + n_days] *= factor
-        turbulence[first + n_days :] *= 1 + (factor - 1) * np.exp(-np.arange(N_COIN_DAYS - first - n_days) / 8)
-    volatility = _daily(_MARKET_VOLATILITY) * clusters(_level(rng, 0.95), 0.42) * turbulence
+    volatility = _daily(_MARKET_VOLATILITY) * clusters(_level(rng, 0.96), 0.55)
+    volatility *= turbulence(EPISODES, N_COIN_DAYS, calming=8)
     moves = _moves(rng, volatility, has_hours=True, degrees=5)
-    # Every seed's market ends at the same level, as that of the stocks does.
-    drift += (_MARKET_LOG_GROWTH - np.cumsum(moves.days + drift)[-1]) / N_COIN_DAYS
-    return _with_drift(moves, drift)
+    return _with_drift(moves, pinned(moves.days, EPISODES, _MARKET_LOG_GROWTH) - moves.days)
 
 
 def _own_moves(
     rng: np.random.Generator, own_volatility: float, growth: float, member: Member, *, has_hours: bool
 ) -> Moves:
-    volatility = own_volatility * clusters(_level(rng, 0.94), 0.5)
+    volatility = own_volatility * clusters(_level(rng, 0.95), 0.6)
     drift = np.full(N_COIN_DAYS, growth / DAYS_PER_YEAR)
     if member.ending == "failed":
         slide = slice(member.end - int(rng.integers(40, 160)), member.end)
@@ -151,26 +155,23 @@ def _with_drift(moves: Moves, drift: FloatArray) -> Moves:
     return Moves(moves.days + drift, moves.day_volatility, hours, moves.hour_volatility)
 
 
-def _bars(rng: np.random.Generator, member: Member, moves: Moves, scale: float, usual: float) -> CoinBars:
-    # The daily bars of the last year are drawn even where the hourly ones replace them: one order of draws for all.
-    turnover = 2.5e10 / (member.index + 2) ** 1.45 / np.sqrt(scale)
+def _bars(rng: np.random.Generator, member: Member, moves: Moves, price: float, usual: float) -> CoinBars:
+    # Daily bars of the last year are made even where those from hours replace them: one order of draws for all coins.
     listed = slice(member.first, member.end)
-    log_price = np.concatenate(([0.0], np.cumsum(moves.days)))
-    log_price -= log_price[member.first]
-    log_open, log_close = log_price[:-1][listed], log_price[1:][listed]
-    daily = _prices(rng, log_open, log_close, moves.day_volatility[listed], scale)
-    surprise = np.abs(moves.days[listed]) / usual
-    busy = activity(rng, surprise, persistence=0.93, spread=0.5, response=0.95)
-    daily["volume"] = _whole(turnover * busy / np.sqrt(daily["close"]))
+    turnover = 2.5e10 / (member.index + 2) ** 1.45
+    days = moves.days[listed]
+    daily = _prices(rng, 0.0, days, moves.day_volatility[listed], price)
+    busy = activity(rng, np.abs(days) / usual, persistence=0.93, spread=0.5, response=0.95)
+    daily["volume"] = _volume(turnover * busy, daily["close"], price)
     if not len(moves.hours):
         return CoinBars(Bars.of(time=coin_days()[listed], **daily), None)
 
-    log_close = log_price[_N_DAILY_ONLY] + np.cumsum(moves.hours)
-    log_open = np.concatenate((log_price[_N_DAILY_ONLY : _N_DAILY_ONLY + 1], log_close[:-1]))
-    hourly = _prices(rng, log_open, log_close, moves.hour_volatility, scale)
+    start = float(np.cumsum(moves.days)[_N_DAILY_ONLY - 1])
+    hourly = _prices(rng, start, moves.hours, moves.hour_volatility, price)
     surprise = np.abs(moves.hours) / (usual / np.sqrt(24))
-    busy = activity(rng, surprise, persistence=0.96, spread=0.6, response=0.95) * np.tile(_HOUR_SHARES, N_HOURLY_DAYS)
-    hourly["volume"] = _whole(turnover * busy / np.sqrt(hourly["close"]))
+    busy = activity(rng, surprise, persistence=0.96, spread=0.6, response=0.95)
+    by_hour = turnover * np.tile(_HOUR_SHARES, N_HOURLY_DAYS)
+    hourly["volume"] = _volume(by_hour * busy, hourly["close"], price)
     hour_bars = Bars.of(time=coin_hours(), **hourly)
     return CoinBars(_with_last_year(daily, hour_bars), hour_bars)
 
@@ -190,18 +191,30 @@ def _with_last_year(daily: dict[str, FloatArray], hourly: Bars) -> Bars:
 
 
 def _prices(
-    rng: np.random.Generator, log_open: FloatArray, log_close: FloatArray, volatility: FloatArray, scale: float
+    rng: np.random.Generator, start: float, moves: FloatArray, volatility: FloatArray, price: float
 ) -> dict[str, FloatArray]:
-    """Return open, high, low and close, rounded to a tick of about a ten-thousandth of the first price."""
-    high, low = extremes(rng, log_close - log_open, volatility)
-    digits = min(max(4 - int(np.floor(np.log10(scale))), 2), 10)
-    return price_columns(log_open, log_close, high, low, scale=scale, digits=digits)
+    """Return open, high, low and close, rounded to a tick of about a ten-thousandth of the coin's first price."""
+    log_close = start + np.cumsum(moves)
+    log_open = np.concatenate(([start], log_close[:-1]))
+    high, low = extremes(rng, moves, volatility)
+    digits = min(max(4 - int(np.floor(np.log10(price))), 2), 10)
+    return price_columns(log_open, log_close, high, low, scale=price, digits=digits)
 
 
-def _price_level(rng: np.random.Generator, member: Member) -> float:
-    """Return the power of ten of the first price: memes far below a cent, the largest coins in the thousands."""
+def _volume(turnover: FloatArray, closed: FloatArray, price: float) -> FloatArray:
+    """Return the coins traded for a turnover in dollars, in whole lots of a size that suits the price.
+
+    Lots keep to some six digits, so that the last bit of a logarithm, which differs between processors, never shows.
+    Turnover rises with the square root of the price, as money follows a coin that does well.
+    """
+    lot = 10.0 ** max(2 - int(np.floor(np.log10(price))), 0)
+    return np.maximum(np.round(turnover / np.sqrt(closed * price) / lot), 1.0) * lot
+
+
+def _first_price(rng: np.random.Generator, member: Member) -> float:
+    """Return the price at which a coin starts: memes far below a cent, the largest coins in the thousands."""
     level = -0.2 + rng.standard_normal() + 3.6 * np.exp(-member.index / 1.5)
-    return float(level - 3 * (member.sector.label == "Meme"))
+    return float(np.exp(np.log(10) * (level - 3 * (member.sector.label == "Meme"))))
 
 
 def _level(rng: np.random.Generator, persistence: float) -> FloatArray:
@@ -211,10 +224,6 @@ def _level(rng: np.random.Generator, persistence: float) -> FloatArray:
 def _by_day(hours: FloatArray) -> FloatArray:
     sums: FloatArray = hours.reshape(N_HOURLY_DAYS, 24).sum(axis=1)
     return sums
-
-
-def _whole(volume: FloatArray) -> FloatArray:
-    return np.maximum(np.round(volume), 1.0)
 
 
 def _daily(annual_volatility: float) -> float:

@@ -23,7 +23,7 @@ from backtests.prices.store import BlockChanges, write_bars
 from backtests.prices.universes import Listing, save_universe
 from strategies.bars import Bars
 
-SEED = 20_251_231
+SEED = 9
 N_STOCKS = 503
 N_COINS = 243
 N_HOURLY = N_HOURLY_COINS

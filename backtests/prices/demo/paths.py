@@ -5,9 +5,26 @@ Every symbol and factor draws from a stream of its own, so that a symbol's bars 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from strategies.bars import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of a market's history: its first step, its length, its whole log return, a factor of volatility."""
+
+    first: int
+    n_steps: int
+    log_return: float
+    turbulence: float = 1.0
+
+    @property
+    def steps(self) -> slice:
+        return slice(self.first, self.first + self.n_steps)
 
 
 def stream(*key: int) -> np.random.Generator:
@@ -34,6 +51,32 @@ def clusters(level: FloatArray, strength: float) -> FloatArray:
     """Return factors of volatility, whose mean square is one, from a level of variance one."""
     factors: FloatArray = np.exp(strength * level - strength**2)
     return factors
+
+
+def turbulence(episodes: Sequence[Episode], count: int, *, calming: float) -> FloatArray:
+    """Return factors of volatility: each episode's own, which fades after it over so many steps."""
+    factors = np.ones(count)
+    for episode in episodes:
+        after = np.maximum(np.arange(count) - (episode.steps.stop - 1), 0)
+        fading = 1 + (episode.turbulence - 1) * np.exp(-after / calming)
+        factors[episode.first :] *= fading[episode.first :]
+    return factors
+
+
+def pinned(moves: FloatArray, episodes: Sequence[Episode], log_growth: float) -> FloatArray:
+    """Return the moves shifted so that each episode, and the whole, has the return that is meant.
+
+    Without it an unlucky seed would double a crash, and the market would end anywhere.
+    """
+    fixed = moves.copy()
+    rest = np.ones(len(moves), bool)
+    for episode in episodes:
+        part = fixed[episode.steps]
+        part += (episode.log_return - np.cumsum(part)[-1]) / episode.n_steps
+        rest[episode.steps] = False
+    left = log_growth - sum(episode.log_return for episode in episodes)
+    fixed[rest] += (left - np.cumsum(fixed[rest])[-1]) / np.count_nonzero(rest)
+    return fixed
 
 
 def fat_tails(rng: np.random.Generator, count: int, degrees: float) -> FloatArray:

@@ -9,14 +9,17 @@ import numpy as np
 from backtests.prices.demo.calendar import N_SESSIONS, stock_sessions
 from backtests.prices.demo.cast import SECTORS, Member
 from backtests.prices.demo.paths import (
+    Episode,
     activity,
     clusters,
     extremes,
     fat_tails,
     overnight_part,
     persistent,
+    pinned,
     price_columns,
     stream,
+    turbulence,
 )
 from strategies.bars import Bars, BoolArray, FloatArray
 
@@ -29,22 +32,16 @@ _MARKET_LOG_GROWTH = 0.80
 _NIGHT_SHARE = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """A stretch of the market's history: where it begins (share of the whole), how long, the fall, the turbulence."""
-
-    start: float
-    n_sessions: int
-    log_return: float
-    turbulence: float
-
-
+# Two corrections, a slow fall with its recovery, a crash with its rebound, a year's bear market, a sharp scare.
 EPISODES = (
-    Episode(0.115, 30, -0.09, 1.5),
-    Episode(0.305, 55, -0.13, 1.6),
-    Episode(0.432, 24, -0.28, 3.4),
-    Episode(0.612, 190, -0.16, 1.25),
-    Episode(0.930, 14, -0.11, 2.2),
+    Episode(290, 30, -0.09, 1.5),
+    Episode(770, 55, -0.15, 1.6),
+    Episode(825, 70, 0.13),
+    Episode(1090, 24, -0.32, 3.4),
+    Episode(1114, 50, 0.22),
+    Episode(1540, 190, -0.18, 1.25),
+    Episode(2345, 14, -0.12, 2.4),
+    Episode(2359, 35, 0.11),
 )
 
 
@@ -104,29 +101,12 @@ def _market_factor(rng: np.random.Generator) -> Factor:
     shocks, other, nights = rng.standard_normal((3, N_SESSIONS))
     # Leverage effect: a fall raises the volatility of the sessions after it.
     push = np.concatenate((other[:1], -0.6 * shocks[:-1] + 0.8 * other[1:]))
-    turbulence, falls = _episodes()
     level = 0.8 * persistent(push, 0.975) + 0.6 * persistent(rng.standard_normal(N_SESSIONS), 0.8)
-    volatility = _daily(_MARKET_VOLATILITY) * clusters(level, 0.38) * turbulence * fat_tails(rng, N_SESSIONS, 7)
-    move = volatility * shocks + falls
-    # Every seed's market ends at the same level, so that no seed gives a demonstration of ruin or of riches.
-    move += (_MARKET_LOG_GROWTH - np.cumsum(move)[-1]) / N_SESSIONS
+    volatility = _daily(_MARKET_VOLATILITY) * clusters(level, 0.42) * fat_tails(rng, N_SESSIONS, 7)
+    volatility *= turbulence(EPISODES, N_SESSIONS, calming=30)
+    move = pinned(volatility * shocks, EPISODES, _MARKET_LOG_GROWTH)
     night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
     return Factor(night, move - night, volatility)
-
-
-def _episodes() -> tuple[FloatArray, FloatArray]:
-    """Return the market's turbulence, a factor of volatility, and its extra return in each session."""
-    turbulence, falls = np.ones(N_SESSIONS), np.zeros(N_SESSIONS)
-    for episode in EPISODES:
-        first = int(episode.start * N_SESSIONS)
-        last = first + episode.n_sessions
-        falls[first:last] += episode.log_return / episode.n_sessions
-        turbulence[first:last] *= episode.turbulence
-        # It calms down over the following quarter, while the market makes good a part of the fall.
-        after = np.arange(N_SESSIONS - last)
-        turbulence[last:] *= 1 + (episode.turbulence - 1) * np.exp(-after / 30)
-        falls[last:] -= 0.6 * episode.log_return * np.exp(-after / 80) / 80
-    return turbulence, falls
 
 
 def _sector_factor(rng: np.random.Generator, annual_volatility: float) -> Factor:
@@ -141,7 +121,7 @@ def _sector_factor(rng: np.random.Generator, annual_volatility: float) -> Factor
 
 def _own_factor(rng: np.random.Generator, own_volatility: float, member: Member) -> Factor:
     shocks, pushes, nights = rng.standard_normal((3, N_SESSIONS))
-    volatility = own_volatility * clusters(persistent(pushes, 0.96), 0.42) * fat_tails(rng, N_SESSIONS, 4)
+    volatility = own_volatility * clusters(persistent(pushes, 0.965), 0.52) * fat_tails(rng, N_SESSIONS, 4)
     drift = np.zeros(N_SESSIONS)
     jump = np.zeros(N_SESSIONS)
     if member.ending == "failed":
