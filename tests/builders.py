@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ DAY_S = 86_400
 MONDAY_S = 1_704_067_200  # 2024-01-01
 
 Shape = Literal["walk", "rising", "falling", "waves", "gaps", "flat"]
+SHAPES: tuple[Shape, ...] = get_args(Shape)
 
 
 def make_bars(

@@ -13,7 +13,7 @@ from tests.builders import Shape, make_market
 
 Values = list[float | None]
 
-SHAPES: tuple[Shape, ...] = ("walk", "rising", "falling", "waves", "gaps")
+MOVING: tuple[Shape, ...] = ("walk", "rising", "falling", "waves", "gaps")
 
 
 def slow_sma(series: Sequence[float], period: int) -> Values:
@@ -67,7 +67,7 @@ def seeded_closes(n_bars: int = 300) -> list[FloatArray]:
     """Closes of every shape of market that moves, from a few seeds."""
     return [
         bars.close
-        for shape in SHAPES
+        for shape in MOVING
         for seed in (1, 2)
         for bars in make_market(seed, n_symbols=2, n_bars=n_bars, shape=shape).values()
     ]

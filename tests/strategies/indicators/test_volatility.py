@@ -66,7 +66,7 @@ def test_the_bands_are_the_slow_ones(period: int, width: float) -> None:
 def test_the_bands_are_those_of_talib(period: int, scale: float) -> None:
     for close in seeded_closes(600):
         bands = bollinger(close * scale, period, 2.0)
-        for band, theirs in zip(bands, talib.BBANDS(close * scale, period, 2.0, 2.0, 0), strict=True):
+        for band, theirs in zip(bands, talib.BBANDS(close * scale, period, 2.0, 2.0), strict=True):
             np.testing.assert_allclose(band, theirs, rtol=1e-9)
 
 

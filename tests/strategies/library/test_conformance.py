@@ -20,11 +20,10 @@ from strategies.errors import ParameterError
 from strategies.indicators import crossed_above, crossed_below, sma
 from strategies.params import Int
 from strategies.registry import strategies
-from tests.builders import Shape, make_bars, make_market
+from tests.builders import SHAPES, make_bars, make_market
 from tests.strategies.test_params import Example
 
 BARS_FIELDS = ("time", "open", "high", "low", "close", "volume")
-SHAPES: tuple[Shape, ...] = ("walk", "rising", "falling", "waves", "gaps", "flat")
 
 # Values that lie within their own bounds but do not fit together, and the parameter that the refusal names.
 MISFITS: dict[str, list[tuple[dict[str, float], str]]] = {
