@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.db.models import Count
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import cached_property
 
@@ -70,8 +71,9 @@ class RunForm(forms.Form):
 
     @cached_property
     def universes(self) -> list[Universe]:
-        """All universes, real ones first."""
-        return list(Universe.objects.order_by("is_synthetic", "name"))
+        """All universes: real ones first, then the largest."""
+        counted = Universe.objects.annotate(n_symbols=Count("symbols"))
+        return list(counted.order_by("is_synthetic", "-n_symbols", "name"))
 
     @cached_property
     def chosen_universe(self) -> Universe | None:
@@ -139,6 +141,9 @@ def _label(universe: Universe) -> str:
 
 def _values_of(run: Run) -> dict[str, Any]:
     shared = ("interval", "start_date", "end_date", "cash", "fee_pct", "slippage_pct")
+    values = {name: getattr(run, name) for name in shared}
     parameters = {PARAMETER_PREFIX + key: value for key, value in run.parameters.items()}
-    keys = {"universe": run.universe.slug, "strategy": run.strategy.key}
-    return {**{name: getattr(run, name) for name in shared}, **parameters, **keys}
+    plain = {
+        key: f"{value:.15g}" if isinstance(value, float) else value for key, value in (values | parameters).items()
+    }
+    return {**plain, "universe": run.universe.slug, "strategy": run.strategy.key}

@@ -1,12 +1,13 @@
 """The ASGI application: every request, streams included, is Django's."""
 
 import os
+from typing import cast
 
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.utils.deprecation import MiddlewareMixin
 
-from backtests.runs.engines.courtesy import RequestsFirst
+from backtests.runs.engines.courtesy import Application, RequestsFirst
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -14,4 +15,4 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # other; declared asynchronous, each changes threads twice, which made every page 8 ms slower.
 MiddlewareMixin.async_capable = False
 
-application = ProtocolTypeRouter({"http": RequestsFirst(get_asgi_application())})
+application = ProtocolTypeRouter({"http": RequestsFirst(cast(Application, get_asgi_application()))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -69,13 +70,12 @@ class Strategy:
     @classmethod
     def code_version(cls) -> str:
         """Return a digest of the source that decides its signals: its own module and the indicators."""
-        return _code_version(cls)
+        return _code_version(cls.__module__)
 
 
 @cache
-def _code_version(strategy: type[Strategy]) -> str:
-    module = inspect.getmodule(strategy)
-    digest = hashlib.blake2b(inspect.getsource(module if module is not None else strategy).encode(), digest_size=8)
+def _code_version(module: str) -> str:
+    digest = hashlib.blake2b(inspect.getsource(sys.modules[module]).encode(), digest_size=8)
     for path in sorted(Path(indicators.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()

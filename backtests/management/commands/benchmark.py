@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(f"--runs must be at least 1; it is {n_runs}", returncode=2)
         if path is not None and not path.is_file():
             raise CommandError(f"--file: there is no file {path}", returncode=2)
-        console = Console(file=self.stdout._out, highlight=False)  # type: ignore[attr-defined]
+        console = Console(file=cast(IO[str], self.stdout), highlight=False)
         console.print(f"{machine()}, {datetime.now(UTC):%Y-%m-%d}")
         for group in options["groups"] or GROUPS:
             if group == "kernels":

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -67,7 +67,7 @@ class Command(BaseCommand):
             _write_csv(run, options["csv"])
             self.stdout.write(f"{len(rows)} results of run {run.pk} are in {options['csv']}.")
         else:
-            print_scan(Console(file=self.stdout._out, highlight=False), run, rows, top=top)  # type: ignore[attr-defined]
+            print_scan(Console(file=cast(IO[str], self.stdout), highlight=False), run, rows, top=top)
 
     def _wait(self, run: Run) -> tuple[Run, list[ResultRow]]:
         """Follow a run to its end with a progress bar on the terminal."""

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         ENGINE.take_up_unfinished()
         interface = host.replace(":", r"\:")
-        server = Server(
+        server: Any = Server(
             application=application,
             endpoints=[f"tcp:port={port}:interface={interface}:backlog={BACKLOG}"],
             server_name="",

@@ -27,7 +27,7 @@ def wait_for_requests() -> None:
 
 
 class RequestsFirst:
-    """An ASGI application that knows how many requests have not been answered yet. A stream is answered when it begins."""
+    """An ASGI application that knows how many requests are not answered yet. A stream is answered when it begins."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
