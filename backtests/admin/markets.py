@@ -79,7 +79,7 @@ class SymbolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # cannot be subs
             request,
             rows,
             also={"price blocks": PriceBlock.objects.filter(symbol__in=rows).count()},
-            kept_by=[f"{row['n']:,} results of {row['symbol__ticker']}" for row in kept_by.order_by("symbol__ticker")],
+            kept_by=[f"Results of {row['symbol__ticker']}: {row['n']:,}" for row in kept_by.order_by("symbol__ticker")],
         )
 
     @admin.display(description="synthetic", ordering="is_synthetic")
@@ -173,7 +173,7 @@ class UniverseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Deletion:
         rows = list(objs)
         kept_by = Run.objects.filter(universe__in=rows).values(name=F("universe__name")).annotate(n=Count("pk"))
-        texts = [f"{row['n']:,} runs on {row['name']}" for row in kept_by.order_by("name")]
+        texts = [f"Runs on {row['name']}: {row['n']:,}" for row in kept_by.order_by("name")]
         return deletion_of(self, request, rows, also={}, kept_by=texts)
 
     @admin.display(description="synthetic", ordering="is_synthetic")

@@ -171,5 +171,5 @@ def cache_facts(state: CacheState) -> list[tuple[str, str, str]]:
         ("Misses", f"{state.misses:,}", "Series that had to be read, or whose blocks had changed."),
         ("Hit rate", rate, "Since the process started."),
         ("Evictions", f"{state.evictions:,}", "Series that gave way to newer ones at the limit."),
-        ("Stored", f"{n_bars * BAR_BYTES / MIB:,.1f} MiB", f"{stored['blocks']:,} blocks with {n_bars:,} bars."),
+        ("Stored", f"{n_bars * BAR_BYTES / MIB:,.1f} MiB", f"Bars: {n_bars:,}, in blocks: {stored['blocks']:,}."),
     ]
