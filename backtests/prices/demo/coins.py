@@ -16,6 +16,7 @@ from backtests.prices.demo.paths import (
     Episode,
     activity,
     clusters,
+    collapse,
     extremes,
     fat_tails,
     persistent,
@@ -127,9 +128,9 @@ def _own_moves(
     volatility = own_volatility * clusters(_level(rng, 0.95), 0.6)
     drift = np.full(N_COIN_DAYS, growth / DAYS_PER_YEAR)
     if member.ending == "failed":
-        slide = slice(member.end - int(rng.integers(40, 160)), member.end)
-        volatility[slide] *= np.linspace(1.2, 2.5, slide.stop - slide.start)
-        drift[slide] -= rng.uniform(1.5, 3.0) / (slide.stop - slide.start)
+        fall, alarm = collapse(rng, N_COIN_DAYS, member.end, int(rng.integers(40, 160)))
+        volatility *= alarm
+        drift += fall
     return _with_drift(_moves(rng, volatility, has_hours=has_hours, degrees=4), drift)
 
 

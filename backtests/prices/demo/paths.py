@@ -79,6 +79,19 @@ def pinned(moves: FloatArray, episodes: Sequence[Episode], log_growth: float) ->
     return fixed
 
 
+def collapse(rng: np.random.Generator, count: int, end: int, n_steps: int) -> tuple[FloatArray, FloatArray]:
+    """Return the moves and the factors of volatility of a symbol that loses most of its price before its last step.
+
+    A third of the fall is steady, the rest comes in bad news on a few days.
+    """
+    moves, factors = np.zeros(count), np.ones(count)
+    fall = -rng.uniform(1.6, 2.6)
+    moves[end - n_steps : end] = fall / 3 / n_steps
+    moves[end - n_steps + rng.permutation(n_steps)[:6]] += 2 * fall / 3 * rng.dirichlet(np.ones(6))
+    factors[end - n_steps : end] = np.linspace(1.5, 4.0, n_steps)
+    return moves, factors
+
+
 def fat_tails(rng: np.random.Generator, count: int, degrees: float) -> FloatArray:
     """Return factors that turn normal moves into Student-t moves of variance one; at most 5, so that none is absurd."""
     factors: FloatArray = np.sqrt((degrees / 2 - 1) / rng.standard_gamma(degrees / 2, count))

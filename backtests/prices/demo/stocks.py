@@ -12,6 +12,7 @@ from backtests.prices.demo.paths import (
     Episode,
     activity,
     clusters,
+    collapse,
     extremes,
     fat_tails,
     overnight_part,
@@ -46,8 +47,8 @@ EPISODES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Factor:
-    """Moves that many companies share, in log price per session, by night and by day, and their volatility."""
+class Moves:
+    """Moves in log price per session, by night and by day, and their volatility."""
 
     night: FloatArray
     day: FloatArray
@@ -56,17 +57,17 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class StockFactors:
-    market: Factor
-    sectors: dict[str, Factor]
+    market: Moves
+    sectors: dict[str, Moves]
 
 
 def stock_factors(seed: int) -> StockFactors:
     """Return what the companies share."""
     sectors = {
-        sector.label: _sector_factor(stream(seed, _SECTOR, number), sector.shared_volatility)
+        sector.label: _sector_moves(stream(seed, _SECTOR, number), sector.shared_volatility)
         for number, sector in enumerate(SECTORS)
     }
-    return StockFactors(_market_factor(stream(seed, _MARKET)), sectors)
+    return StockFactors(_market_moves(stream(seed, _MARKET)), sectors)
 
 
 def stock_bars(member: Member, factors: StockFactors, seed: int) -> Bars:
@@ -77,18 +78,23 @@ def stock_bars(member: Member, factors: StockFactors, seed: int) -> Bars:
     growth = _daily_growth(rng)
     market, sector = factors.market, factors.sectors[member.sector.label]
 
-    own = _own_factor(rng, own_volatility, member)
+    own = _own_moves(rng, own_volatility, member)
     reports = _earnings(rng, own_volatility)
-    night = beta * market.night + sector.night + own.night + reports
-    day = beta * market.day + sector.day + own.day + growth
     variance = (beta * market.volatility) ** 2 + sector.volatility**2 + own.volatility**2
-    high, low = extremes(rng, day, np.sqrt((1 - _NIGHT_SHARE) * variance))
+    moves = Moves(
+        beta * market.night + sector.night + own.night + reports,
+        beta * market.day + sector.day + own.day + growth,
+        np.sqrt(variance),
+    )
+    if member.ending == "taken over":
+        moves = _after_offer(rng, moves, member)
+    high, low = extremes(rng, moves.day, np.sqrt(1 - _NIGHT_SHARE) * moves.volatility)
 
-    usual = np.sqrt(_daily(_MARKET_VOLATILITY) ** 2 * beta**2 + own_volatility**2)
-    surprise = np.abs(night + day) / usual
+    usual = np.hypot(_daily(_MARKET_VOLATILITY) * beta, own_volatility)
+    surprise = np.abs(moves.night + moves.day) / usual
     busy = activity(rng, surprise, persistence=0.85, spread=0.33, response=0.55) * np.where(reports != 0, 1.6, 1.0)
     price = np.exp(np.log(55.0) + 0.6 * rng.standard_normal())
-    opened, closed = _log_prices(night, day, member)
+    opened, closed = _log_prices(moves, member)
 
     traded = _traded(member)
     prices = price_columns(opened[traded], closed[traded], high[traded], low[traded], scale=price, digits=2)
@@ -97,7 +103,7 @@ def stock_bars(member: Member, factors: StockFactors, seed: int) -> Bars:
     return Bars.of(time=stock_sessions()[traded], volume=volume, **prices)
 
 
-def _market_factor(rng: np.random.Generator) -> Factor:
+def _market_moves(rng: np.random.Generator) -> Moves:
     shocks, other, nights = rng.standard_normal((3, N_SESSIONS))
     # Leverage effect: a fall raises the volatility of the sessions after it.
     push = np.concatenate((other[:1], -0.6 * shocks[:-1] + 0.8 * other[1:]))
@@ -106,36 +112,30 @@ def _market_factor(rng: np.random.Generator) -> Factor:
     volatility *= turbulence(EPISODES, N_SESSIONS, calming=30)
     move = pinned(volatility * shocks, EPISODES, _MARKET_LOG_GROWTH)
     night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
-    return Factor(night, move - night, volatility)
+    return Moves(night, move - night, volatility)
 
 
-def _sector_factor(rng: np.random.Generator, annual_volatility: float) -> Factor:
+def _sector_moves(rng: np.random.Generator, annual_volatility: float) -> Moves:
     shocks, pushes, nights = rng.standard_normal((3, N_SESSIONS))
     volatility = _daily(annual_volatility) * clusters(persistent(pushes, 0.97), 0.35) * fat_tails(rng, N_SESSIONS, 6)
     move = volatility * shocks
     # A sector's own drift over ten years is kept small: half of what chance gives.
     move -= 0.5 * np.cumsum(move)[-1] / N_SESSIONS
     night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
-    return Factor(night, move - night, volatility)
+    return Moves(night, move - night, volatility)
 
 
-def _own_factor(rng: np.random.Generator, own_volatility: float, member: Member) -> Factor:
+def _own_moves(rng: np.random.Generator, own_volatility: float, member: Member) -> Moves:
     shocks, pushes, nights = rng.standard_normal((3, N_SESSIONS))
     volatility = own_volatility * clusters(persistent(pushes, 0.965), 0.52) * fat_tails(rng, N_SESSIONS, 4)
-    drift = np.zeros(N_SESSIONS)
-    jump = np.zeros(N_SESSIONS)
     if member.ending == "failed":
-        slide = slice(member.end - int(rng.integers(90, 240)), member.end)
-        volatility[slide] *= np.linspace(1.3, 3.5, slide.stop - slide.start)
-        drift[slide] = -rng.uniform(1.6, 2.6) / (slide.stop - slide.start)
-    elif member.ending == "taken over":
-        offer = member.end - int(rng.integers(35, 70))
-        # After the offer the price hardly moves: it waits for the closing at the price that was agreed.
-        volatility[offer:] *= 0.15
-        jump[offer] = rng.uniform(0.2, 0.4)
-    move = volatility * shocks + drift
+        fall, alarm = collapse(rng, N_SESSIONS, member.end, int(rng.integers(90, 240)))
+        volatility *= alarm
+    else:
+        fall = np.zeros(N_SESSIONS)
+    move = volatility * shocks + fall
     night = overnight_part(move, volatility, _NIGHT_SHARE, nights)
-    return Factor(night + jump, move - night, volatility)
+    return Moves(night, move - night, volatility)
 
 
 def _earnings(rng: np.random.Generator, own_volatility: float) -> FloatArray:
@@ -146,10 +146,20 @@ def _earnings(rng: np.random.Generator, own_volatility: float) -> FloatArray:
     return jumps
 
 
-def _log_prices(night: FloatArray, day: FloatArray, member: Member) -> tuple[FloatArray, FloatArray]:
+def _after_offer(rng: np.random.Generator, moves: Moves, member: Member) -> Moves:
+    """Return the moves of a company that is bought: a jump to the price that is offered, and then hardly any."""
+    offer = member.end - int(rng.integers(35, 70))
+    calm = np.ones(N_SESSIONS)
+    calm[offer:] = 0.1
+    night = moves.night * calm
+    night[offer] = rng.uniform(0.2, 0.4)
+    return Moves(night, moves.day * calm, moves.volatility * calm)
+
+
+def _log_prices(moves: Moves, member: Member) -> tuple[FloatArray, FloatArray]:
     """Return open and close of each session in log price; the first open of the listing is 0."""
-    closed = np.cumsum(night + day)
-    opened = closed - day
+    closed = np.cumsum(moves.night + moves.day)
+    opened = closed - moves.day
     start = opened[member.first]
     return opened - start, closed - start
 
