@@ -44,7 +44,8 @@ def coverage(
         inside &= Q(last_time__lt=end)
         partial |= Q(first_time__lt=end, last_time__gte=end)
     whole = blocks.filter(inside).aggregate(n=Sum("n_bars"), first=Min("first_time"), last=Max("last_time"))
-    symbols = set(blocks.filter(inside).values_list("symbol_id", flat=True)) if start_s or end_s else None
+    is_ranged = start_s is not None or end_s is not None
+    symbols = set(blocks.filter(inside).values_list("symbol_id", flat=True)) if is_ranged else None
     n_bars, times = whole["n"] or 0, [time for time in (whole["first"], whole["last"]) if time]
     for symbol_id, column in blocks.filter(partial).values_list("symbol_id", "time"):
         time = np.frombuffer(column, dtype="<i8")

@@ -104,7 +104,8 @@ def rules_of(*, cash: float, fee_pct: float, slippage_pct: float) -> Rules:
 def bounds_s(start_date: date | None, end_date: date | None) -> tuple[int | None, int | None]:
     """Return the dates as seconds UTC, from the start of the first day to the end of the last one."""
     start = None if start_date is None else _midnight_s(start_date)
-    end = None if end_date is None else _midnight_s(end_date + timedelta(days=1))
+    # The last day that there is has no day after it, and no bar either.
+    end = None if end_date is None or end_date == date.max else _midnight_s(end_date + timedelta(days=1))
     return start, end
 
 
