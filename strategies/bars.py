@@ -17,6 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+BOOL = np.dtype(np.bool_)
 PRICE_FIELDS = ("open", "high", "low", "close")
 
 
@@ -100,9 +101,9 @@ class Signals:
 
     def checked(self, bars: Bars) -> Signals:
         """Return these signals, or raise SignalsError if they do not fit the bars."""
-        for name in ("entry", "exit"):
-            array = getattr(self, name)
-            if not isinstance(array, np.ndarray) or array.dtype != np.bool_ or array.shape != (len(bars),):
+        wanted = (len(bars.time),)
+        for name, array in (("entry", self.entry), ("exit", self.exit)):
+            if type(array) is not np.ndarray or array.dtype is not BOOL or array.shape != wanted:
                 shape = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
                 raise SignalsError(f"{name} must be bool of shape ({len(bars)},); the strategy returned {shape}")
         return self

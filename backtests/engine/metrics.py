@@ -151,29 +151,34 @@ def _total(series, center, power):  # type: ignore[no-untyped-def]
 def _measure(close, equity, trades, cash, bars_per_year, values):  # type: ignore[no-untyped-def]
     n = len(equity)
     returns = np.empty(n - 1)
-    for t in range(n - 1):
-        returns[t] = equity[t + 1] / equity[t] - 1.0
-    mean = _total(returns, 0.0, 1) / (n - 1)
-    squares = _total(returns, mean, 2)
-
+    moving = 0
     peak = equity[0]
     lowest = 1.0
-    for t in range(1, n):
-        if equity[t] > peak:
-            peak = equity[t]
-        elif equity[t] < lowest * peak:
-            lowest = equity[t] / peak
-
     held = 0
     wins = 0
     still_open = 0
+    # Equity moves only from the bar of an entry to that of its exit: every other bar returns nothing and is passed over.
     for i in range(len(trades)):
+        first = trades[i].entry_bar
+        last = trades[i].exit_bar
+        part = equity[first - 1 : last + 1]
+        gained = returns[moving : moving + last + 1 - first]
+        moving += len(gained)
+        for t in range(len(gained)):
+            gained[t] = part[t + 1] / part[t] - 1.0
+        for t in range(len(part)):
+            if part[t] > peak:
+                peak = part[t]
+            elif part[t] < lowest * peak:
+                lowest = part[t] / peak
         if trades[i].is_open:
             still_open += 1
-            held += n - trades[i].entry_bar
+            held += n - first
         else:
-            held += trades[i].exit_bar - trades[i].entry_bar
+            held += last - first
             wins += trades[i].pnl > 0.0
+    mean = _total(returns[:moving], 0.0, 1) / (n - 1)
+    squares = _total(returns[:moving], mean, 2) + (n - 1 - moving) * mean * mean
     closed = len(trades) - still_open
 
     growth = equity[n - 1] / cash

@@ -75,12 +75,13 @@ def simulate(bars: Bars, signals: Signals, rules: Rules) -> Outcome:
     SignalsError
         If the signals are not boolean arrays of the bars' length.
     """
-    if len(bars) < MIN_BARS:
-        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars)}")
+    n = len(bars.time)
+    if n < MIN_BARS:
+        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
     signals.checked(bars)
     # Every trade needs an entry signal of its own, and so small an array costs nothing to allocate.
     trades = np.empty(int(np.count_nonzero(signals.entry)), dtype=TRADE)
-    equity = np.empty(len(bars))
+    equity = np.empty(n)
     n_trades = _simulate(
         bars.time,
         bars.open,
