@@ -13,5 +13,7 @@ from backtests.admin import markets, prices, runs
 admin.site.site_header = "Trawl"
 admin.site.site_title = "Trawl"
 admin.site.index_title = "Administration"
+# Beside it, the lists of runs and results would lose their last columns on a laptop.
+admin.site.enable_nav_sidebar = False
 
 __all__ = ["markets", "prices", "runs"]

@@ -41,7 +41,7 @@ class PricesFilter(admin.SimpleListFilter):
 @admin.register(Symbol)
 class SymbolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # cannot be subscripted at run time
     list_display = [
-        "ticker", "name", "market", "sector", "synthetic", "bars", "n_bars", "first_bar", "last_bar", "n_universes",
+        "ticker", "name", "market", "sector", "synthetic", "bars", "first_bar", "last_bar", "n_universes",
     ]  # fmt: skip
     list_filter = ["market", "is_synthetic", PricesFilter, "universes", "sector"]
     search_fields = ["ticker", "name"]
@@ -86,17 +86,13 @@ class SymbolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # cannot be subs
     def synthetic(self, symbol: Symbol) -> str:
         return SYNTHETIC if symbol.is_synthetic else ""
 
-    @admin.display(description="bars by interval")
+    @admin.display(description="bars", ordering="n_bars")
     def bars(self, symbol: Symbol) -> str:
         totals: dict[str, int] = {}
         for block in symbol.price_blocks.all():
             totals[block.interval] = totals.get(block.interval, 0) + block.n_bars
         parts = [f"{interval}: {totals[interval]:,}" for interval in INTERVALS if interval in totals]
         return ", ".join(parts) or NO_VALUE
-
-    @admin.display(description="all bars", ordering="n_bars")
-    def n_bars(self, symbol: Symbol) -> str:
-        return count(getattr(symbol, "n_bars", None))
 
     @admin.display(description="first bar", ordering="first_bar")
     def first_bar(self, symbol: Symbol) -> str:
@@ -180,7 +176,7 @@ class UniverseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def synthetic(self, universe: Universe) -> str:
         return SYNTHETIC if universe.is_synthetic else ""
 
-    @admin.display(description="symbols", ordering="n_symbols")
+    @admin.display(description="members", ordering="n_symbols")
     def n_symbols(self, universe: Universe) -> SafeString:
         return list_link(Symbol, count(getattr(universe, "n_symbols", None) or 0), universes__id__exact=universe.pk)
 

@@ -22,6 +22,7 @@ from backtests.prices.cache import BARS_CACHE, CacheState
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.store import COLUMNS, decode
 from backtests.runs.chunks import PROCESS
+from backtests.streams.figures import NO_VALUE, count
 from strategies.bars import Bars
 
 SHOWN_BARS = 5
@@ -35,7 +36,7 @@ FLUSH_PERMISSION = "backtests.change_priceblock"
 @admin.register(PriceBlock)
 class PriceBlockAdmin(RecordAdmin):
     list_display = [
-        "symbol", "interval", "period", "first", "last", "n_bars", "size", "source", "imported_at", "short_checksum",
+        "symbol", "interval", "period", "first", "last", "bar_count", "size", "source", "imported_at", "short_checksum",
     ]  # fmt: skip
     list_filter = ["interval", "symbol__market", "symbol__is_synthetic", "symbol__universes", "imported_at"]
     list_select_related = ["symbol"]
@@ -43,11 +44,11 @@ class PriceBlockAdmin(RecordAdmin):
     show_full_result_count = False
     actions = ["verify"]
     fieldsets = [
-        (None, {"fields": ["symbol", "interval", "period", "first", "last", "n_bars", "size"]}),
+        (None, {"fields": ["symbol", "interval", "period", "first", "last", "bar_count", "size"]}),
         ("Origin", {"fields": ["source", "imported_at", "checksum"]}),
         ("Content", {"fields": ["verdict", "bars"]}),
     ]
-    readonly_fields = ["first", "last", "size", "verdict", "bars"]
+    readonly_fields = ["first", "last", "bar_count", "size", "verdict", "bars"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBlock]:
         # A list of a hundred blocks would read some ten megabytes of columns, to show none of them.
@@ -113,6 +114,10 @@ class PriceBlockAdmin(RecordAdmin):
     def last(self, block: PriceBlock) -> str:
         return moment(block.last_time)
 
+    @admin.display(description="bars", ordering="n_bars")
+    def bar_count(self, block: PriceBlock) -> str:
+        return count(block.n_bars)
+
     @admin.display(description="size", ordering="n_bars")
     def size(self, block: PriceBlock) -> str:
         return f"{block.n_bars * BAR_BYTES / KIB:,.1f} KiB"
@@ -127,7 +132,7 @@ class PriceBlockAdmin(RecordAdmin):
             return format_html('<strong class="intact">{}</strong>', "intact")
         return format_html('<strong class="damaged">damaged</strong>: {}', "import the prices again")
 
-    @admin.display(description="bars")
+    @admin.display(description="content")
     def bars(self, block: PriceBlock) -> SafeString | str:
         bars = intact_bars(block)
         return "not shown, because they are not what was imported" if bars is None else bars_table(bars)
@@ -160,7 +165,7 @@ def bars_table(bars: Bars) -> SafeString:
 def cache_facts(state: CacheState) -> list[tuple[str, str, str]]:
     """Return what there is to know of the cache: label, value, and what it means."""
     asked = state.hits + state.misses
-    rate = f"{100 * state.hits / asked:.1f} %" if asked else "nothing asked yet"
+    rate = f"{100 * state.hits / asked:.1f} %" if asked else NO_VALUE
     stored = PriceBlock.objects.order_by().aggregate(blocks=Count("pk"), bars=Sum("n_bars"))
     n_bars = stored["bars"] or 0
     return [

@@ -16,6 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 
 from backtests.streams.figures import NO_VALUE
 
+SHOWN_ROWS = 100
+
 Deletion = tuple[list[str], dict[str, int], set[str], list[str]]
 
 SYNTHETIC = mark_safe('<span class="badge synthetic">synthetic</span>')
@@ -43,9 +45,12 @@ def row_link(model: type[Model], pk: object, text: str) -> SafeString:
     return format_html('<a href="{}">{}</a>', address, text)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, note: str = "") -> SafeString:
-    """Return a small table; figures stand to the right."""
-    return render_to_string("admin/backtests/_table.html", {"columns": columns, "rows": rows, "note": note})
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, note: str = "", ends_in_words: bool = False
+) -> SafeString:
+    """Return a small table; figures stand to the right, words in the first and perhaps the last column to the left."""
+    context = {"columns": columns, "rows": rows, "note": note, "ends_in_words": ends_in_words}
+    return render_to_string("admin/backtests/_table.html", context)
 
 
 def moment(time: datetime | None) -> str:
@@ -67,8 +72,11 @@ def deletion_of(
 
     Django's own would load every row that goes with them, binary columns included, and list each on the page.
     """
-    names = model_admin.opts
-    counts = {str(names.verbose_name_plural): len(rows), **{name: n for name, n in also.items() if n}}
+    opts = model_admin.opts
+    counts = {str(opts.verbose_name_plural): len(rows), **{name: n for name, n in also.items() if n}}
     is_allowed = all(model_admin.has_delete_permission(request, row) for row in rows)
-    missing = set() if is_allowed else {str(names.verbose_name)}
-    return [str(row) for row in rows], counts, missing, list(kept_by)
+    missing = set() if is_allowed else {str(opts.verbose_name)}
+    shown = [str(row) for row in rows[:SHOWN_ROWS]]
+    if len(rows) > SHOWN_ROWS:
+        shown.append(f"and {len(rows) - SHOWN_ROWS:,} more")
+    return shown, counts, missing, list(kept_by)

@@ -22,9 +22,10 @@ from backtests.streams.fragments import elapsed_of
 SHOWN_TRADES = 50
 
 # Every other field of a run is an assumption that it was made under.
-PROGRESS = ("state", "error", "n_symbols", "n_done", "n_failed", "created_at", "started_at", "finished_at")
+PROGRESS = ("state", "error", "created_at", "started_at", "finished_at")
+COUNTERS = ("n_symbols", "n_done", "n_failed")
 BOOKKEEPING = ("id", "submission", "last_sequence")
-ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not in {*PROGRESS, *BOOKKEEPING})
+ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not in {*PROGRESS, *COUNTERS, *BOOKKEEPING})
 
 
 @admin.register(Run)
@@ -35,11 +36,11 @@ class RunAdmin(RecordAdmin):
     search_fields = ["^id", "strategy__label", "strategy__key", "universe__name", "universe__slug"]
     date_hierarchy = "created_at"
     fieldsets = [
-        ("Progress", {"fields": (*PROGRESS, "elapsed", "results_link", "failures_link", "chunks_link")}),
+        ("Progress", {"fields": (*PROGRESS, "elapsed", "done", "failed", "results_link", "chunks_link")}),
         ("Assumptions", {"fields": ASSUMPTIONS}),
         ("Bookkeeping", {"fields": BOOKKEEPING, "classes": ["collapse"]}),
     ]
-    readonly_fields = ["elapsed", "results_link", "failures_link", "chunks_link"]
+    readonly_fields = ["elapsed", "done", "failed", "results_link", "chunks_link"]
 
     def view_on_site(self, run: Run) -> str:
         return run.get_absolute_url()
@@ -74,10 +75,6 @@ class RunAdmin(RecordAdmin):
     def results_link(self, run: Run) -> SafeString:
         return list_link(Result, figures.count(run.results.count()), run__id__exact=run.pk)
 
-    @admin.display(description="failures")
-    def failures_link(self, run: Run) -> SafeString | str:
-        return self.failed(run)
-
     @admin.display(description="chunks")
     def chunks_link(self, run: Run) -> SafeString:
         return list_link(RunChunk, figures.count(run.chunks.count()), run__id__exact=run.pk)
@@ -85,13 +82,13 @@ class RunAdmin(RecordAdmin):
 
 @admin.register(RunChunk)
 class RunChunkAdmin(RecordAdmin):
-    list_display = ["run_link", "index", "state", "n_symbols", "attempts", "worker", "lease", "done_at"]
+    list_display = ["run_link", "index", "state", "symbols", "attempts", "worker", "lease", "done_at"]
     list_display_links = ["index"]
     list_filter = ["state", "attempts"]
     search_fields = ["=run__id", "worker"]
     show_full_result_count = False
-    fields = ["run", "index", "state", "n_symbols", "attempts", "worker", "lease", "leased_until", "done_at", "tickers"]
-    readonly_fields = ["lease", "tickers"]
+    fields = ["run", "index", "state", "symbols", "attempts", "worker", "lease", "leased_until", "done_at", "tickers"]
+    readonly_fields = ["lease", "symbols", "tickers"]
 
     def has_delete_permission(self, request: HttpRequest, obj: RunChunk | None = None) -> bool:
         # Its run would wait for it for ever.
@@ -116,7 +113,11 @@ class RunChunkAdmin(RecordAdmin):
             return f"over for {figures.duration(-left_s)}, free to be taken up"
         return f"{figures.duration(left_s)} left"
 
-    @admin.display(description="symbols")
+    @admin.display(description="symbols", ordering="n_symbols")
+    def symbols(self, chunk: RunChunk) -> str:
+        return figures.count(chunk.n_symbols)
+
+    @admin.display(description="tickers")
     def tickers(self, chunk: RunChunk) -> str:
         known = dict(Symbol.objects.filter(pk__in=chunk.symbol_ids).values_list("pk", "ticker"))
         return ", ".join(known.get(pk, f"number {pk}, which is gone") for pk in chunk.symbol_ids)
@@ -191,7 +192,7 @@ class ResultAdmin(RecordAdmin):
         if result.is_failed:
             return "none, because it failed"
         rows = [(metric.label, shown(metric, getattr(result, metric.key)), metric.formula) for metric in METRICS]
-        return table(["Metric", "Value", "Formula"], rows)
+        return table(["Metric", "Value", "Formula"], rows, ends_in_words=True)
 
     @admin.display(description="trades")
     def trade_table(self, result: Result) -> SafeString | str:
@@ -210,10 +211,10 @@ def shown(metric: Metric, value: Any) -> str:
     if metric.unit == "time":
         return moment(value)
     if metric.unit == "money":
-        return f"{value:,.2f}"
+        return f"{value:,.2f}".replace("-", figures.MINUS)
     if metric.unit == "count":
         return figures.count(value)
-    return figures.signed_pct(value, 2) if metric.unit == "%" else figures.ratio(value)
+    return figures.pct(value, 2) if metric.unit == "%" else figures.ratio(value)
 
 
 def trades_table(trade_list: bytes | memoryview) -> SafeString | str:
@@ -227,7 +228,7 @@ def trades_table(trade_list: bytes | memoryview) -> SafeString | str:
             moment(datetime.fromtimestamp(int(trade["entry_time"]), UTC)),
             "still open" if trade["is_open"] else moment(datetime.fromtimestamp(int(trade["exit_time"]), UTC)),
             *(f"{trade[name]:,.6g}" for name in ("entry_price", "exit_price", "units")),
-            *(f"{trade[name]:,.2f}" for name in ("fees", "slippage", "pnl")),
+            *(f"{trade[name]:,.2f}".replace("-", figures.MINUS) for name in ("fees", "slippage", "pnl")),
             figures.signed_pct(float(trade["return_pct"]), 2),
         )
         for trade in trades[:SHOWN_TRADES]

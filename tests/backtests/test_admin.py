@@ -12,8 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
-from backtests.admin.runs import SHOWN_TRADES, trades_table
+from backtests.admin.runs import COUNTERS, SHOWN_TRADES, trades_table
 from backtests.engine import METRICS, TRADE
 from backtests.models import PriceBlock, Result, Run, RunChunk, Symbol, Universe
 from backtests.prices.store import COLUMNS, read_bars
@@ -333,11 +334,35 @@ def test_verifying_needs_the_permission_to_view_only(client: Client, world: Worl
 
 def test_deleting_a_block_says_what_is_lost_and_does_it(admin_client: Client, world: World) -> None:
     page = world.page_of("priceblock").replace("/change/", "/delete/")
-    assert "The prices in it are gone" in text_of(admin_client, page)
-    assert "The prices in it are gone" in select(admin_client, "priceblock", "delete_selected", world.block.pk)
+    assert "removes its prices from the database" in text_of(admin_client, page)
+    assert "removes its prices from the database" in select(
+        admin_client, "priceblock", "delete_selected", world.block.pk
+    )
     symbol = world.symbol
     assert admin_client.post(page, {"post": "yes"}).status_code == 302
     assert read_bars([symbol.pk], interval="1d") == {}
+
+
+def test_all_blocks_are_deleted_however_many_fields_a_form_may_have(
+    admin_client: Client, world: World, settings: Settings
+) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 5
+    everything = f"{ADMIN}priceblock/?interval__exact=1d"
+    sent = {"action": "delete_selected", "_selected_action": [world.block.pk], "select_across": "1"}
+    text = admin_client.post(everything, {**sent, "index": "0"}).content.decode()
+    assert "Price blocks: 3" in text
+    assert text.count('name="_selected_action"') == text.count('name="select_across"') == 1
+    assert admin_client.post(everything, {**sent, "post": "yes"}).status_code == 302
+    assert not PriceBlock.objects.exists()
+
+
+def test_a_long_deletion_names_only_the_first_rows(admin_client: Client) -> None:
+    Symbol.objects.bulk_create([Symbol(ticker=f"T{number:03}", market="stocks") for number in range(130)])
+    text = select(admin_client, "symbol", "delete_selected", *Symbol.objects.values_list("pk", flat=True))
+    assert "Symbols: 130" in text
+    assert "T099" in text
+    assert "T100" not in text
+    assert "and 30 more" in text
 
 
 def test_deleting_blocks_needs_the_permission(client: Client, world: World) -> None:
@@ -364,7 +389,8 @@ def test_a_runs_page_shows_every_field_and_leads_to_its_parts(admin_client: Clie
     answer = admin_client.get(world.page_of("run"))
     text = answer.content.decode()
     for field in Run._meta.fields:
-        assert f"field-{field.name}" in text
+        assert f"field-{field.name}" in text or field.name in COUNTERS
+    assert "4 of 4" in text
     assert f'href="/runs/{world.run.pk}/"' in text
     for part in (f"result/?run__id__exact={world.run.pk}", f"runchunk/?run__id__exact={world.run.pk}"):
         assert ADMIN + part in text
