@@ -28,8 +28,10 @@ class Command(BaseCommand):
             return default if options[name] is None else int(options[name])
 
         n_coins = chosen("coins", N_COINS)
+        console = Console(stderr=True)
+        is_quiet = options["verbosity"] == 0 or not console.is_terminal
         started = time.perf_counter()
-        with Progress(console=Console(stderr=True), transient=True, disable=options["verbosity"] == 0) as bar:
+        with Progress(console=console, transient=True, disable=is_quiet) as bar:
             task = bar.add_task("Synthetic prices", total=None)
             try:
                 loaded = load_demo(
