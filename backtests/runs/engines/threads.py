@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import connection
 
 from backtests.runs.chunks import MOST_ATTEMPTS, claim, give_up_dead_leases, unfinished_runs
-from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.execute import Scan, execute, failed, scan_of
 from backtests.runs.save import save
+from strategies.errors import StrategyError
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class ThreadsEngine:
         self._takes_up = False
         self._is_stopped = False
 
-    def submit(self, run_id: str) -> None:
-        """Work on this run, beginning now."""
+    def submit(self, run_id: str, scan: Scan | None = None) -> None:
+        """Work on this run, beginning now; ``scan`` spares the worker reading the run."""
         with self._changed:
-            self._runs.setdefault(run_id, None)
+            self._runs.setdefault(run_id, scan)
             self._start_workers()
             self._changed.notify_all()
 
@@ -98,20 +98,26 @@ class ThreadsEngine:
         chunk = claim(run_id)
         if chunk is None:
             return False
+        if chunk.attempts > MOST_ATTEMPTS:
+            reason = f"its chunk of symbols was given up after {MOST_ATTEMPTS} broken attempts"
+            results = failed(chunk.symbol_ids, reason)
+        else:
+            try:
+                results = execute(self._scan(run_id), chunk.symbol_ids)
+            except StrategyError as error:
+                # The strategy is gone or has changed since the run was saved: trying again would be in vain.
+                results = failed(chunk.symbol_ids, str(error))
+        save(chunk, results)
+        return True
+
+    def _scan(self, run_id: str) -> Scan:
         scan = self._runs.get(run_id)
         if scan is None:
             scan = scan_of(run_id)
             with self._changed:
                 if run_id in self._runs:
                     self._runs[run_id] = scan
-        if chunk.attempts > MOST_ATTEMPTS:
-            results = failed(
-                chunk.symbol_ids, f"its chunk of symbols was given up after {MOST_ATTEMPTS} broken attempts"
-            )
-        else:
-            results = execute(scan, chunk.symbol_ids)
-        save(chunk, results)
-        return True
+        return scan
 
 
 ENGINE = ThreadsEngine(settings.WORKERS)
