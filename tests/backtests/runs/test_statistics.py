@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
@@ -192,7 +191,9 @@ def test_rows_are_sorted_by_a_figure_and_those_without_it_come_last(sort: str, e
 
 @pytest.mark.parametrize("key", FIGURE_KEYS)
 def test_every_figure_sorts_both_ways(key: str) -> None:
-    rows = [replace(make_row(name), **{key: value}) for name, value in (("AAA", 2), ("BBB", 1), ("CCC", 3))]
+    rows = [
+        make_row(name, **({"return_pct": 0.0} | {key: value})) for name, value in (("AAA", 2), ("BBB", 1), ("CCC", 3))
+    ]
     assert tickers(sorted_rows(rows, key)) == "BBB AAA CCC"
     assert tickers(sorted_rows(rows, f"-{key}")) == "CCC AAA BBB"
 
