@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -60,16 +60,15 @@ def claim(run_id: str) -> RunChunk | None:
     until = now + timedelta(seconds=settings.LEASE_S)
     # Of two workers at the same moment the second passes over the row that the first has locked.
     lock = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
-    with writing(), connection.cursor() as cursor:
+    with writing(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(lock=lock), [PROCESS, adapt_time(until), run_id, adapt_time(now)])
         row = cursor.fetchone()
-    if row is None:
-        return None
-    pk, index, symbol_ids, attempts = row
-    if index == 0:
-        waiting = Run.objects.filter(pk=run_id, state=Run.State.QUEUED)
-        with writing():
-            waiting.update(state=Run.State.RUNNING, started_at=now)
+        if row is None:
+            return None
+        pk, index, symbol_ids, attempts = row
+        if index == 0:
+            queued = Run.objects.filter(pk=run_id, state=Run.State.QUEUED)
+            queued.update(state=Run.State.RUNNING, started_at=now)
     ids = json.loads(symbol_ids) if isinstance(symbol_ids, str) else symbol_ids
     return RunChunk(pk=pk, run_id=run_id, index=index, symbol_ids=ids, n_symbols=len(ids), attempts=attempts)
 

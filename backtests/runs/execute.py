@@ -59,8 +59,12 @@ class SymbolResult:
 
 
 def scan_of(run_id: str) -> Scan:
-    """Return what a run's symbols share, from its row."""
-    run = Run.objects.select_related("strategy", "universe").get(pk=run_id)
+    """Return what the symbols of a stored run share."""
+    return scan_from(Run.objects.select_related("strategy", "universe").get(pk=run_id))
+
+
+def scan_from(run: Run) -> Scan:
+    """Return what a run's symbols share."""
     strategy = get_strategy(run.strategy.key)(**run.parameters)
     rules = Rules(cash=run.cash, fee=run.fee_pct / 100, slippage=run.slippage_pct / 100)
     shared = [
@@ -72,7 +76,7 @@ def scan_of(run_id: str) -> Scan:
         [run.interval, run.universe.market, str(run.start_date), str(run.end_date)],
     ]
     return Scan(
-        run_id=run_id,
+        run_id=run.pk,
         strategy=strategy,
         rules=rules,
         interval=run.interval,

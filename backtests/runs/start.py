@@ -14,6 +14,7 @@ from backtests.models import PriceBlock, Run, RunChunk
 from backtests.runs.chunks import writing
 from backtests.runs.engines import threads
 from backtests.runs.errors import RequestRefused
+from backtests.runs.execute import scan_from
 from backtests.runs.plan import chunks_of
 from backtests.runs.request import CheckedRequest
 
@@ -37,7 +38,7 @@ def start(checked: CheckedRequest, *, token: str = "") -> Run:
         if submission and (before := Run.objects.filter(submission=submission).first()):
             return before
         raise
-    threads.ENGINE.submit(run.pk)
+    threads.ENGINE.submit(run.pk, scan_from(run))
     return run
 
 
