@@ -8,6 +8,8 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from strategies.registry import strategies
+
 
 class Market(models.TextChoices):
     STOCKS = "stocks", "Stocks"
@@ -171,6 +173,17 @@ class Run(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.state in self.FINISHED
+
+    @property
+    def labelled_parameters(self) -> list[tuple[str, float]]:
+        """The parameters by label, in the order in which the strategy declares them; PostgreSQL returns another one.
+
+        The strategy of an old run may be gone; its parameters then keep their keys.
+        """
+        strategy = strategies().get(self.strategy.key)
+        declared = strategy.parameters() if strategy else {}
+        keys = [*(key for key in declared if key in self.parameters), *(set(self.parameters) - set(declared))]
+        return [(declared[key].label if key in declared else key, self.parameters[key]) for key in keys]
 
 
 class RunChunk(models.Model):

@@ -12,7 +12,6 @@ from backtests.engine import METRICS_BY_KEY
 from backtests.models import Run
 from backtests.runs.statistics import FIGURE_KEYS, ResultRow, RunStatistics
 from backtests.streams import figures
-from strategies.registry import strategies
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +102,7 @@ def columns_of(run: Run, *, sort: str = "") -> list[Column]:
 
 def facts_of(run: Run) -> list[str]:
     """Return what a run assumes, in words."""
-    # The strategy of an old run may be gone; its parameters are then shown by their keys.
-    strategy = strategies().get(run.strategy.key)
-    labels = {key: item.label for key, item in strategy.parameters().items()} if strategy else {}
-    facts = [f"{labels.get(key, key)} {value:g}" for key, value in run.parameters.items()]
+    facts = [f"{label} {value:g}" for label, value in run.labelled_parameters]
     start, end = run.start_date, run.end_date
     if start or end:
         facts.append(f"{start or 'first bar'} to {end or 'last bar'}")
