@@ -42,7 +42,7 @@ class StrategyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subs
 @admin.register(Strategy)
 class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = StrategyForm
-    list_display = ["label", "key", "short_help", "defaults", "is_active", "runs_link"]
+    list_display = ["label", "is_active", "key", "short_help", "defaults", "runs_link"]
     list_editable = ["is_active"]
     list_filter = ["is_active", "is_builtin"]
     search_fields = ["label", "key", "help"]
@@ -74,7 +74,11 @@ class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="default parameters")
     def defaults(self, strategy: Strategy) -> str:
-        return ", ".join(f"{key} = {value}" for key, value in strategy.default_parameters.items()) or "none"
+        stored, known = strategy.default_parameters, strategies().get(strategy.key)
+        # In declared order: PostgreSQL keeps keys in one of its own.
+        declared = [key for key in known.parameters() if key in stored] if known else []
+        keys = dict.fromkeys([*declared, *stored])
+        return ", ".join(f"{key} = {stored[key]}" for key in keys) or "none"
 
     @admin.display(description="runs", ordering="n_runs")
     def runs_link(self, strategy: Strategy) -> SafeString:

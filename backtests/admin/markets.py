@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import Aggregate, Count, F, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
 from django.forms.models import ModelMultipleChoiceField
@@ -15,6 +16,16 @@ from django.utils.safestring import SafeString
 from backtests.admin.records import SYNTHETIC, Deletion, deletion_of, list_link, moment
 from backtests.models import Interval, PriceBlock, Result, Run, Symbol, Universe
 from backtests.streams.figures import NO_VALUE, count
+
+UNIVERSE_COUNTS = ("n_symbols", "n_priced", "n_bars", "runs_link")
+OTHER_FIELDS = 20
+TOO_LARGE = (
+    "Symbols",
+    {
+        "fields": UNIVERSE_COUNTS,
+        "description": "It has more symbols than a form can send; its list comes from an import.",
+    },
+)
 
 INTERVALS = [str(value) for value in Interval.values]
 
@@ -119,6 +130,12 @@ class SymbolAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # cannot be subs
         return list_link(Result, count(symbol.results.count()), symbol__id__exact=symbol.pk)
 
 
+def fits_in_form(universe: Universe) -> bool:
+    """Whether a form may have a field for each symbol, and some for all else."""
+    most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+    return most is None or universe.symbols.count() <= most - OTHER_FIELDS
+
+
 class UniverseForm(forms.ModelForm):  # type: ignore[type-arg]
     """Offers the symbols of the universe's own market, and no invented prices among real ones."""
 
@@ -139,15 +156,17 @@ class UniverseAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_fields = ["name", "slug"]
     date_hierarchy = "as_of"
     filter_horizontal = ["symbols"]
-    readonly_fields = ["n_symbols", "n_priced", "n_bars", "runs_link"]
+    readonly_fields = UNIVERSE_COUNTS
     fieldsets = [
         (None, {"fields": ["name", "slug", "market", "is_synthetic", "as_of"]}),
-        ("Symbols", {"fields": ["n_symbols", "n_priced", "n_bars", "runs_link", "symbols"]}),
+        ("Symbols", {"fields": [*UNIVERSE_COUNTS, "symbols"]}),
     ]
 
     def get_fieldsets(self, request: HttpRequest, obj: Universe | None = None) -> Any:
         # Which symbols may be chosen depends on the market, which is known once the universe is saved.
-        return super().get_fieldsets(request, obj) if obj else self.fieldsets[:1]
+        if obj is None:
+            return self.fieldsets[:1]
+        return self.fieldsets if fits_in_form(obj) else [*self.fieldsets[:1], TOO_LARGE]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Universe | None = None) -> list[str]:
         return [*self.readonly_fields, *(["slug", "market", "is_synthetic"] if obj else [])]

@@ -36,7 +36,7 @@ FLUSH_PERMISSION = "backtests.change_priceblock"
 @admin.register(PriceBlock)
 class PriceBlockAdmin(RecordAdmin):
     list_display = [
-        "symbol", "interval", "period", "first", "last", "bar_count", "size", "source", "imported_at", "short_checksum",
+        "symbol", "interval", "period", "first", "last", "bar_count", "size", "source", "imported", "short_checksum",
     ]  # fmt: skip
     list_filter = ["interval", "symbol__market", "symbol__is_synthetic", "symbol__universes", "imported_at"]
     list_select_related = ["symbol"]
@@ -121,6 +121,10 @@ class PriceBlockAdmin(RecordAdmin):
     @admin.display(description="size", ordering="n_bars")
     def size(self, block: PriceBlock) -> str:
         return f"{block.n_bars * BAR_BYTES / KIB:,.1f} KiB"
+
+    @admin.display(description="imported", ordering="imported_at")
+    def imported(self, block: PriceBlock) -> str:
+        return moment(block.imported_at)
 
     @admin.display(description="checksum", ordering="checksum")
     def short_checksum(self, block: PriceBlock) -> SafeString:

@@ -54,7 +54,7 @@ def table(
 
 
 def moment(time: datetime | None) -> str:
-    """Return a time of a bar: the day, and the time of day unless it is midnight."""
+    """Return a time, UTC: the day, and the time of day unless it is midnight, as it is for daily bars."""
     if time is None:
         return NO_VALUE
     return f"{time:%Y-%m-%d}" if (time.hour, time.minute) == (0, 0) else f"{time:%Y-%m-%d %H:%M}"

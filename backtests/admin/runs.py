@@ -30,7 +30,7 @@ ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not i
 
 @admin.register(Run)
 class RunAdmin(RecordAdmin):
-    list_display = ["id", "strategy", "universe", "interval", "state_pill", "done", "failed", "elapsed", "created_at"]
+    list_display = ["id", "strategy", "universe", "interval", "state_pill", "done", "failed", "elapsed", "created"]
     list_filter = ["state", "strategy", "universe", "interval", "created_at"]
     list_select_related = ["strategy", "universe"]
     search_fields = ["^id", "strategy__label", "strategy__key", "universe__name", "universe__slug"]
@@ -70,6 +70,10 @@ class RunAdmin(RecordAdmin):
     @admin.display(description="elapsed")
     def elapsed(self, run: Run) -> str:
         return figures.duration(elapsed_of(run))
+
+    @admin.display(description="created", ordering="created_at")
+    def created(self, run: Run) -> str:
+        return moment(run.created_at)
 
     @admin.display(description="results")
     def results_link(self, run: Run) -> SafeString:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from django.contrib.admin import site
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -14,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from backtests.admin.runs import COUNTERS, SHOWN_TRADES, trades_table
+from backtests.admin.runs import COUNTERS, SHOWN_TRADES
 from backtests.engine import METRICS, TRADE
 from backtests.models import PriceBlock, Result, Run, RunChunk, Symbol, Universe
 from backtests.prices.store import COLUMNS, read_bars
@@ -283,6 +285,17 @@ def test_an_invented_price_never_joins_real_ones(admin_client: Client, world: Wo
     assert "Select a valid choice" in admin_client.post(page, sent).content.decode()
 
 
+def test_a_universe_with_more_symbols_than_a_form_can_send_keeps_them(
+    admin_client: Client, world: World, settings: Settings
+) -> None:
+    settings.DATA_UPLOAD_MAX_NUMBER_FIELDS = 23
+    page = world.page_of("universe")
+    assert "more symbols than a form can send" in text_of(admin_client, page)
+    assert admin_client.post(page, {"name": "Renamed", "as_of": "2024-01-01"}).status_code == 302
+    world.universe.refresh_from_db()
+    assert (world.universe.name, world.universe.symbols.count()) == ("Renamed", 4)
+
+
 def test_a_universe_with_runs_is_kept_and_one_without_can_go(admin_client: Client, world: World) -> None:
     page = world.page_of("universe").replace("/change/", "/delete/")
     assert "Runs on Small: 1" in text_of(admin_client, page)
@@ -466,24 +479,6 @@ def test_a_failed_result_shows_its_reason(admin_client: Client, world: World) ->
     assert "none, because it failed" in text
 
 
-def test_only_the_first_of_many_trades_are_shown() -> None:
-    trades = np.zeros(SHOWN_TRADES + 30, dtype=TRADE)
-    table = trades_table(trades.tobytes())
-    assert table.count("<tr>") == SHOWN_TRADES + 1
-    assert f"The first {SHOWN_TRADES} of {SHOWN_TRADES + 30} trades." in table
-
-
-def test_an_open_trade_has_no_exit() -> None:
-    trades = np.zeros(1, dtype=TRADE)
-    trades["is_open"] = 1
-    assert "still open" in trades_table(trades.tobytes())
-
-
-def test_trades_in_another_layout_are_not_read_as_nonsense(admin_client: Client, world: World) -> None:
-    Result.objects.filter(pk=world.result.pk).update(trade_list=b"\x01" * (TRADE.itemsize + 1))
-    assert "laid trades out differently" in text_of(admin_client, world.page_of("result"))
-
-
 def test_no_page_carries_an_inline_script_or_style(admin_client: Client, world: World) -> None:
     pages = ["/admin/", CACHE, *(f"{ADMIN}{model}/" for model in MODELS), *(world.page_of(model) for model in MODELS)]
     for address in pages:
@@ -491,3 +486,12 @@ def test_no_page_carries_an_inline_script_or_style(admin_client: Client, world: 
         assert "<style" not in text
         assert " style=" not in text
         assert "<script>" not in text
+
+
+def test_the_docs_tell_of_every_page() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "admin.md").read_text()
+    ours = [model for model in site._registry if model._meta.app_label in {"backtests", "strategies"}]
+    assert len(ours) == len(MODELS) + 1
+    for model in ours:
+        assert f"\n| {str(model._meta.verbose_name_plural).capitalize()} | " in docs
+    assert f"the first {SHOWN_TRADES} trades" in docs

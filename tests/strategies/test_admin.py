@@ -110,7 +110,7 @@ def test_users_without_permission_are_refused(client: Client) -> None:
 def test_a_deactivated_strategy_is_refused_at_once_and_an_activated_one_is_back(
     admin_client: Client, universe: Universe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(threads.ENGINE, "submit", lambda run_id: None)
+    monkeypatch.setattr(threads.ENGINE, "submit", lambda *_: None)
     assert is_offered(admin_client, rsi())
 
     assert "1 strategy deactivated." in act(admin_client, "deactivate", rsi())
