@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from backtests.runs.chunks import MOST_ATTEMPTS, claim, give_up_dead_leases, unfinished_runs
+from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.execute import Scan, execute, failed, scan_of
 from backtests.runs.save import save
 from strategies.errors import StrategyError
