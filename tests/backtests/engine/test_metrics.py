@@ -229,6 +229,13 @@ def test_without_a_trade_there_is_no_win_rate_and_no_sharpe() -> None:
     assert (values["trades"], values["exposure_pct"], values["return_pct"], values["volatility_pct"]) == (0, 0, 0, 0)
 
 
+def test_returns_that_differ_by_rounding_alone_have_no_sharpe() -> None:
+    """They are all one percent; what is left of their deviation would make a Sharpe ratio of billions."""
+    values = measured(make_bars([100 * 1.01**t for t in range(200)]), signals_on(200, entry=[0]))
+    assert math.isnan(values["sharpe"])
+    assert 0.0 < values["volatility_pct"] < 1e-9
+
+
 def test_an_open_position_alone_has_no_win_rate() -> None:
     values = measured(make_bars(CLOSES), signals_on(5, entry=[0]))
     assert math.isnan(values["win_rate_pct"])
