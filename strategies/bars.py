@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,8 +60,9 @@ class Bars:
         Raises
         ------
         BarsError
-            If lengths differ, times do not strictly increase, a value is missing or infinite, a price is not positive,
-            a volume is negative, or open or close lie outside ``[low, high]``. The message names the field and the bar.
+            If lengths differ, times do not strictly increase or are no whole numbers, a value is missing or infinite, a
+            price is not positive, a volume is negative, or open or close lie outside ``[low, high]``. The message names
+            the field and the bar.
         """
         columns = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
         bars = cls(_column("time", time, np.int64), *(_column(name, columns[name], np.float64) for name in columns))
@@ -110,10 +111,14 @@ class Signals:
 
 
 def _column(name: str, values: object, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
+    # A plain cast would cut fractions of a second, and take a date's own unit, such as nanoseconds, for seconds.
+    is_time = dtype is np.int64
     try:
-        column: npt.NDArray[Scalar] = np.array(values, dtype=dtype, order="C")
+        given = np.asarray(values)
+        casting: Literal["same_kind", "unsafe"] = "same_kind" if is_time and given.size else "unsafe"
+        column: npt.NDArray[Scalar] = given.astype(dtype, order="C", casting=casting)
     except (TypeError, ValueError, OverflowError) as error:
-        raise BarsError(f"{name} must hold numbers: {error}") from error
+        raise BarsError(f"{name} must hold {'whole ' if is_time else ''}numbers: {error}") from error
     if column.ndim != 1:
         raise BarsError(f"{name} must have one dimension; it has {column.ndim}")
     column.flags.writeable = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -117,8 +118,16 @@ def test_columns_of_other_lengths_are_refused(name: str) -> None:
     ("changed", "message"),
     [
         ({"close": ["a", "b", "c", "d"]}, "^close must hold numbers"),
-        ({"time": ["a", "b", "c", "d"]}, "^time must hold numbers"),
-        ({"time": [1, 2, 3, 2**70]}, "^time must hold numbers"),
+        ({"time": ["a", "b", "c", "d"]}, "^time must hold whole numbers"),
+        ({"time": [1, 2, 3, math.nan]}, "^time must hold whole numbers"),
+        ({"time": [[1], [2, 3]]}, "^time must hold whole numbers"),
+        ({"time": 5}, "^time must have one dimension; it has 0"),
+        ({"time": [1, 2, 3, 2**70]}, "^time must hold whole numbers"),
+        ({"time": [1.0, 2.0, 3.5, 4.0]}, "^time must hold whole numbers"),
+        (
+            {"time": np.array(TIMES, dtype="datetime64[ns]")},
+            "^time must hold whole numbers",
+        ),
         ({"close": [None, {}, 1.0, 2.0]}, "^close must hold numbers"),
         ({"close": [[1.0], [1.0], [1.0], [1.0]]}, "^close must have one dimension; it has 2"),
         ({"volume": 5.0}, "^volume must have one dimension; it has 0"),
