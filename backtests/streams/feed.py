@@ -11,18 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import close_old_connections, connection
 
 from backtests.models import Run
 from backtests.runs.statistics import RunStatistics, read_rows
 from backtests.streams.fragments import render_moving
-from backtests.streams.pokes import group_of, use_server_loop
+from backtests.streams.pokes import listen, use_server_loop
 from backtests.streams.rows import render_rows
 
 logger = logging.getLogger(__name__)
@@ -66,26 +65,26 @@ class RunFeed:
         self._task.cancel()
 
     async def _tail(self) -> None:
-        layer = get_channel_layer()
         loop = asyncio.get_running_loop()
         use_server_loop(loop)
-        channel = await layer.new_channel()
-        group = group_of(self.run_id)
+        poked = asyncio.Event()
+        listening = asyncio.create_task(listen(self.run_id, poked))
         try:
-            await _lossy(layer.group_add(group, channel))
             while not self.is_finished:
+                # The first poke says that later ones will be heard: only then is nothing missed after a look.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(poked.wait(), settings.POLL_S)
+                poked.clear()
                 try:
                     self._show(await loop.run_in_executor(_READERS, self._read))
                 except Exception:
                     logger.exception("the feed of run %s could not read; it tries again", self.run_id)
-                if not self.is_finished:
-                    await _poked(layer, channel)
         finally:
-            await _lossy(layer.group_discard(group, channel))
+            listening.cancel()
 
     def _read(self) -> News:
         """Read what is new, in a reader thread."""
-        try:
+        with _connection_let_go():
             # The run first: if it says that it is complete, the results that follow are all there.
             run = Run.objects.filter(pk=self.run_id).first()
             if run is None:
@@ -93,12 +92,6 @@ class RunFeed:
             rows = read_rows(self.run_id, after=len(self.rows))
             html = render_rows(rows)
             return News(html, render_moving(run, self._statistics.add(rows)), is_finished=run.is_finished)
-        except Exception:
-            connection.close()
-            raise
-        finally:
-            if connection.vendor != "sqlite":
-                close_old_connections()
 
     def _show(self, new: News) -> None:
         self.rows.extend(new.rows)
@@ -111,7 +104,7 @@ class RunFeed:
 
 async def run_exists(run_id: str) -> bool:
     """Return whether there is such a run; asked in a reader thread, so that a stream holds no connection of its own."""
-    return await asyncio.get_running_loop().run_in_executor(_READERS, Run.objects.filter(pk=run_id).exists)
+    return await asyncio.get_running_loop().run_in_executor(_READERS, _exists, run_id)
 
 
 async def follow(run_id: str, *, after: int) -> AsyncIterator[bytes]:
@@ -155,17 +148,19 @@ def _frame(sequence: int, rows: list[str], moving: dict[str, str], *, is_finishe
     return f"id: {sequence}\ndata: {''.join(parts)}\n\n".encode()
 
 
-async def _poked(layer: object, channel: str) -> None:
-    """Return at a poke, at the latest after the poll interval; a broken layer is as good as a silent one."""
+def _exists(run_id: str) -> bool:
+    with _connection_let_go():
+        return Run.objects.filter(pk=run_id).exists()
+
+
+@contextlib.contextmanager
+def _connection_let_go() -> Iterator[None]:
+    """Leave no server's connection with a reader thread, and none that is broken."""
     try:
-        await asyncio.wait_for(layer.receive(channel), settings.POLL_S)  # type: ignore[attr-defined]
-    except TimeoutError:
-        return
-    except Exception as error:  # noqa: BLE001 - Redis may be away: the poll interval goes on
-        logger.warning("no pokes at the moment: %s", error)
-        await asyncio.sleep(settings.POLL_S)
-
-
-async def _lossy(call: object) -> None:
-    with contextlib.suppress(Exception):
-        await call  # type: ignore[misc]
+        yield
+    except Exception:
+        connection.close()
+        raise
+    finally:
+        if connection.vendor != "sqlite":
+            close_old_connections()

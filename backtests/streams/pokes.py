@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from asgiref.sync import async_to_sync
 from channels.layers import InMemoryChannelLayer, get_channel_layer
+from django.conf import settings
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,30 @@ def use_server_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Send pokes on this loop from now on: the layer's queues belong to it and are not safe in other threads."""
     global _server_loop  # noqa: PLW0603 - one server loop a process, known only when the first stream opens
     _server_loop = loop
+
+
+async def listen(run_id: str, poked: asyncio.Event) -> None:
+    """Set the event at every poke of a run, until cancelled, and once when it begins to hear them.
+
+    While the layer is away, the event is set at the poll interval: looking goes on without it.
+    """
+    layer, group = get_channel_layer(), group_of(run_id)
+    while True:
+        channel = None
+        try:
+            channel = await layer.new_channel()
+            await layer.group_add(group, channel)
+            while True:
+                poked.set()
+                await layer.receive(channel)
+        except Exception as error:  # noqa: BLE001 - Redis may be away, and comes back
+            logger.warning("no pokes of run %s at the moment: %s", run_id, error)
+            poked.set()
+            await asyncio.sleep(settings.POLL_S)
+        finally:
+            if channel is not None:
+                with contextlib.suppress(Exception):
+                    await layer.group_discard(group, channel)
 
 
 def poke(run_id: str) -> None:
