@@ -64,7 +64,13 @@ def tiles_of(statistics: RunStatistics) -> list[Tile]:
     """Return the headline figures of the results so far."""
     average, positive = statistics.average_return_pct, statistics.positive_pct
     return [
-        Tile("average", "Average return", figures.signed_pct(average), "so far, per symbol", figures.tone(average)),
+        Tile(
+            "average",
+            "Average return",
+            figures.signed_pct(average),
+            f"mean of {statistics.n_successful:,} symbols",
+            figures.tone(average),
+        ),
         Tile(
             "positive",
             "Positive",
@@ -73,7 +79,12 @@ def tiles_of(statistics: RunStatistics) -> list[Tile]:
         ),
         _extreme("best", "Best", statistics.best),
         _extreme("worst", "Worst", statistics.worst),
-        Tile("failed", "Failed", f"{statistics.n_failed:,}", "the reason is in the row"),
+        Tile(
+            "failed",
+            "Failed",
+            f"{statistics.n_failed:,}",
+            "with the reason in the row" if statistics.n_failed else "every symbol has a result",
+        ),
     ]
 
 

@@ -18,7 +18,7 @@ from django.conf import settings
 MANAGE = Path(settings.BASE_DIR) / "manage.py"
 N_STOCKS, N_COINS, N_HOURLY = 60, 6, 2
 
-# A server's first start calls every strategy once; then the chunks of 1, 2 and 4 symbols pass, and the fourth one waits.
+# A server's start calls every strategy once; then the chunks of 1, 2 and 4 symbols pass, and the fourth one waits.
 ROWS_BEFORE_THE_GATE = 7
 CALLS_BEFORE_THE_GATE = 1 + ROWS_BEFORE_THE_GATE
 
