@@ -78,7 +78,7 @@ def test_the_rules_are_those_of_the_engine() -> None:
         (item.name, item.default) for item in fields(Rules)
     ]
     for name, _, allowed, _ in rows:
-        low, high = (float(bound) for bound in (re.findall(r"[\d.]+", allowed) + ["inf"])[:2])
+        low, high = (float(bound) for bound in ([*re.findall(r"[\d.]+", allowed), "inf"])[:2])
         assert allowed == (f"above {low:g}" if math.isinf(high) else f"{low:g} to {high:g}")
         outside = [low if math.isinf(high) else math.nextafter(low, -1), math.nextafter(high, math.inf)]
         for value in outside:

@@ -157,7 +157,7 @@ def _measure(close, equity, trades, cash, bars_per_year, values):  # type: ignor
     held = 0
     wins = 0
     still_open = 0
-    # Equity moves only from the bar of an entry to that of its exit: every other bar returns nothing and is passed over.
+    # Equity moves only from the bar of an entry to that of its exit; every other bar returns nothing and is left out.
     for i in range(len(trades)):
         first = trades[i].entry_bar
         last = trades[i].exit_bar
