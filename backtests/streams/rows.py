@@ -38,9 +38,9 @@ def render_rows(rows: Sequence[ResultRow]) -> list[str]:
         if row.return_pct is None:
             values = {
                 "sequence": str(row.sequence),
-                "ticker": escape(row.ticker),
-                "name": escape(row.name),
-                "reason": escape(row.reason),
+                "ticker": _text(row.ticker),
+                "name": _text(row.name),
+                "reason": _text(row.reason),
             }
             html.append(_join(failure, values))
         else:
@@ -76,8 +76,8 @@ def sparklines(curves: Sequence[bytes]) -> tuple[list[str], list[str]]:
 def _figures(row: ResultRow, points: str, baseline: str) -> dict[str, str]:
     return {
         "sequence": str(row.sequence),
-        "ticker": escape(row.ticker),
-        "name": escape(row.name),
+        "ticker": _text(row.ticker),
+        "name": _text(row.name),
         "points": points,
         "baseline": baseline,
         "tone": figures.tone(row.return_pct),
@@ -89,6 +89,11 @@ def _figures(row: ResultRow, points: str, baseline: str) -> dict[str, str]:
         "drawdown": figures.signed_pct(row.max_drawdown_pct),
         "sharpe": figures.ratio(row.sharpe),
     }
+
+
+def _text(value: str) -> str:
+    # A line break would end the stream's line, and with it the row.
+    return " ".join(escape(value).split())
 
 
 @cache

@@ -5,29 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"line", "polyline", "img", "input", "br"}
+VOID = {"br", "circle", "hr", "img", "input", "line", "link", "meta", "path", "polyline"}
 
 
 @dataclass
 class Element:
-    """An element with its attributes, its children and the text in it."""
+    """An element with its attributes, and the text and elements in it."""
 
     tag: str
     attributes: dict[str, str]
-    children: list[Element] = field(default_factory=list)
-    text: str = ""
+    content: list[Element | str] = field(default_factory=list)
+
+    @property
+    def children(self) -> list[Element]:
+        return [part for part in self.content if isinstance(part, Element)]
+
+    @property
+    def text(self) -> str:
+        """All text in it, with single spaces."""
+        return " ".join(self._joined().split())
 
     def all(self, tag: str) -> list[Element]:
         """Return every element of this kind below, in order."""
         found = []
         for child in self.children:
-            found += [child] if child.tag == tag else []
+            found += [child] if tag in {child.tag, "*"} else []
             found += child.all(tag)
         return found
 
-    @property
-    def whole_text(self) -> str:
-        return self.text + "".join(child.whole_text for child in self.children)
+    def by_id(self, name: str) -> Element:
+        (element,) = [element for element in self.all("*") if element.attributes.get("id") == name]
+        return element
+
+    def _joined(self) -> str:
+        return "".join(part if isinstance(part, str) else part._joined() for part in self.content)
 
 
 class _Tree(HTMLParser):
@@ -37,19 +48,19 @@ class _Tree(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         element = Element(tag, {name: value or "" for name, value in attrs})
-        self.open[-1].children.append(element)
+        self.open[-1].content.append(element)
         if tag not in VOID:
             self.open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.open[-1].children.append(Element(tag, {name: value or "" for name, value in attrs}))
+        self.open[-1].content.append(Element(tag, {name: value or "" for name, value in attrs}))
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open[-1].tag == tag, f"</{tag}> ends <{self.open[-1].tag}>"
         self.open.pop()
 
     def handle_data(self, data: str) -> None:
-        self.open[-1].text += data
+        self.open[-1].content.append(data)
 
 
 def tree(html: str) -> Element:

@@ -156,7 +156,7 @@ def test_the_last_viewer_to_leave_stops_the_feed() -> None:
     run = queued()
 
     def others() -> set[asyncio.Task[Any]]:
-        return asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+        return asyncio.all_tasks() - {asyncio.current_task()}
 
     async def main() -> None:
         viewers = [follow(run.pk, after=0) for _ in range(2)]
