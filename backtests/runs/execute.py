@@ -127,7 +127,7 @@ def _result(scan: Scan, symbol_id: int, series: Series | None, damaged: str) -> 
             reason = f"{scan.strategy.label}: {error}"
         except Exception as error:
             logger.exception("run %s: the strategy %s failed on symbol %s", scan.run_id, scan.strategy.key, symbol_id)
-            reason = f"the strategy raised {type(error).__name__}: {error}"
+            reason = f"the strategy raised {type(error).__name__}: {_message(error)}"
     return SymbolResult(
         symbol_id=symbol_id,
         elapsed_us=int((perf_counter() - began) * 1e6),
@@ -137,6 +137,12 @@ def _result(scan: Scan, symbol_id: int, series: Series | None, damaged: str) -> 
         curve=b"" if outcome is None else curve_of(outcome.equity, scan.rules.cash),
         trades=b"" if outcome is None else outcome.trades.tobytes(),
     )
+
+
+def _message(error: Exception) -> str:
+    """Return an error's text on one line, without the characters that a database refuses."""
+    text = " ".join(str(error).split())[:500]
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _simulate(scan: Scan, bars: Bars) -> tuple[Outcome, FloatArray]:

@@ -18,7 +18,7 @@ from strategies.bars import Bars, Signals
 from strategies.base import Strategy
 from strategies.library.rsi import Rsi
 from strategies.models import Strategy as StrategyRow
-from tests.builders import DAY_S, MONDAY_S, make_bars, make_market, make_run, store_universe
+from tests.builders import DAY_S, MONDAY_S, execute_run, make_bars, make_market, make_run, store_universe
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +39,8 @@ class Failing(Strategy):
             return Signals(entry=np.zeros(3, bool), exit=np.zeros(len(bars), bool))
         if kind == 3:
             return "buy!"  # type: ignore[return-value]
+        if kind == 5:
+            raise ValueError("two\n  lines, \0 and \ud800")
         if kind == 4:
             return Signals(entry=np.zeros(len(bars)), exit=np.zeros(len(bars), bool))  # type: ignore[arg-type]
         entry = np.zeros(len(bars), bool)
@@ -150,6 +152,7 @@ def test_damaged_prices_fail_their_symbol_only() -> None:
         (1, "the strategy raised ZeroDivisionError: by <nothing>"),
         (2, "Failing: entry must be bool of shape (30,); the strategy returned bool (3,)"),
         (3, "the strategy raised AttributeError: 'str' object has no attribute 'checked'"),
+        (5, "the strategy raised ValueError: two lines, ? and ?"),
         (4, "Failing: entry must be bool of shape (30,); the strategy returned float64 (30,)"),
     ],
 )
@@ -161,6 +164,13 @@ def test_a_strategy_that_fails_on_one_symbol_stops_no_other(kind: int, reason: s
     assert results["BBB"].curve == results["BBB"].trades == b""
     assert results["AAA"].metrics is not None
     assert results["CCC"].curve == results["AAA"].curve != b""
+
+
+@pytest.mark.usefixtures("_failing")
+def test_whatever_a_strategy_raises_can_be_saved() -> None:
+    run = execute_run(make_run(store_universe("Test", {"AAA": make_bars([5.0] * 30)}), strategy="failing"))
+    assert (run.state, run.n_failed) == ("complete", 1)
+    assert run.results.get().reason == "the strategy raised ValueError: two lines, ? and ?"
 
 
 def test_given_up_symbols_share_their_reason() -> None:
