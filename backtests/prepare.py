@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from time import perf_counter
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from backtests.models import PriceBlock
+from backtests.models import PriceBlock, Universe
+from backtests.prices.cache import BARS_CACHE
+from backtests.prices.store import read_bars
+from backtests.runs.engines.courtesy import wait_for_requests
+from backtests.runs.plan import stored_intervals
+
+logger = logging.getLogger(__name__)
+
+# Symbols whose bars are read with one query: a few milliseconds of work, so that a request never waits for longer.
+WARMED_AT_ONCE = 16
 
 Say = Callable[[str], None]
 
@@ -40,3 +51,23 @@ def warm_kernels(say: Say) -> None:
     warm()
     if (took := perf_counter() - began) > 2:
         say(f"Compiled the kernels in {took:.1f} s; the next start finds them compiled.")
+
+
+def warm_bars() -> None:
+    """Decode the bars of every universe, real ones first, until the cache is nearly full: the first scan finds them.
+
+    Runs in a thread of its own while the server is already answering, and lets requests and scans go first.
+    """
+    try:
+        for universe in Universe.objects.order_by("is_synthetic", "-pk"):
+            symbol_ids = list(universe.symbols.values_list("pk", flat=True))
+            for interval in stored_intervals(universe):
+                for first in range(0, len(symbol_ids), WARMED_AT_ONCE):
+                    wait_for_requests()
+                    read_bars(symbol_ids[first : first + WARMED_AT_ONCE], interval=interval)
+                    if BARS_CACHE.state.n_bytes > 0.9 * settings.BARS_CACHE_BYTES:
+                        return
+    except Exception:
+        logger.exception("the bars could not be decoded in advance; scans decode what they need")
+    finally:
+        connection.close()
