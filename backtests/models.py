@@ -120,9 +120,6 @@ class Run(models.Model):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
         COMPLETE = "complete", "Complete"
-        FAILED = "failed", "Failed"
-
-    FINISHED = (State.COMPLETE, State.FAILED)
 
     id = models.CharField(primary_key=True, max_length=12, default=new_run_id, editable=False)
     strategy = models.ForeignKey("strategies.Strategy", on_delete=models.PROTECT, related_name="runs")
@@ -138,7 +135,6 @@ class Run(models.Model):
     submission = models.CharField(max_length=64, null=True, unique=True, editable=False)
     engine_version = models.CharField(max_length=40)
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    error = models.TextField(blank=True)
     n_symbols = models.PositiveIntegerField(default=0)
     n_done = models.PositiveIntegerField(default=0)
     n_failed = models.PositiveIntegerField(default=0)
@@ -154,6 +150,11 @@ class Run(models.Model):
             models.CheckConstraint(condition=Q(fee_pct__gte=0, slippage_pct__gte=0), name="run_costs_not_negative"),
             models.CheckConstraint(condition=Q(n_done__lte=F("n_symbols")), name="run_done_within_symbols"),
             models.CheckConstraint(condition=Q(n_failed__lte=F("n_done")), name="run_failed_within_done"),
+            models.CheckConstraint(
+                condition=~Q(state="complete") | Q(n_done=F("n_symbols"), finished_at__isnull=False),
+                name="run_complete_is_whole",
+            ),
+            models.CheckConstraint(condition=Q(interval__in=Interval.values), name="run_interval_known"),
             models.CheckConstraint(
                 condition=Q(start_date__isnull=True) | Q(end_date__isnull=True) | Q(start_date__lte=F("end_date")),
                 name="run_dates_ordered",
@@ -172,7 +173,7 @@ class Run(models.Model):
 
     @property
     def is_finished(self) -> bool:
-        return self.state in self.FINISHED
+        return self.state == self.State.COMPLETE
 
     @property
     def labelled_parameters(self) -> list[tuple[str, float]]:

@@ -22,7 +22,7 @@ from backtests.streams.fragments import elapsed_of
 SHOWN_TRADES = 50
 
 # Every other field of a run is an assumption that it was made under.
-PROGRESS = ("state", "error", "created_at", "started_at", "finished_at")
+PROGRESS = ("state", "created_at", "started_at", "finished_at")
 COUNTERS = ("n_symbols", "n_done", "n_failed")
 BOOKKEEPING = ("id", "submission", "last_sequence")
 ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not in {*PROGRESS, *COUNTERS, *BOOKKEEPING})

@@ -84,7 +84,7 @@ def give_up_dead_leases() -> int:
 
 def unfinished_runs() -> list[str]:
     """Return the runs that have a chunk to be claimed, oldest first."""
-    open_runs = Run.objects.exclude(state__in=Run.FINISHED)
+    open_runs = Run.objects.exclude(state=Run.State.COMPLETE)
     waiting = Q(state=RunChunk.State.WAITING)
     expired = Q(state=RunChunk.State.CLAIMED, leased_until__lt=timezone.now())
     free = RunChunk.objects.filter(waiting | expired, run__in=open_runs).values("run_id")

@@ -162,5 +162,5 @@ def test_runs_with_a_chunk_to_be_claimed_are_unfinished_oldest_first(run: Run) -
     assert unfinished_runs() == [run.pk, other.pk]
     execute_run(run)
     assert unfinished_runs() == [other.pk]
-    Run.objects.filter(pk=other.pk).update(state="failed")
+    execute_run(other)
     assert unfinished_runs() == []
