@@ -99,9 +99,13 @@ class RunForm(forms.Form):
         try:
             self.checked = check_request(self._request())
         except RequestRefused as error:
-            name = error.field if error.field in self.fields else PARAMETER_PREFIX + error.field
-            self.add_error(name if name in self.fields else None, error.problem)
+            self.refuse(error)
         return cleaned
+
+    def refuse(self, error: RequestRefused) -> None:
+        """Show why a request was refused, at the field that the refusal names."""
+        name = error.field if error.field in self.fields else PARAMETER_PREFIX + error.field
+        self.add_error(name if name in self.fields else None, error.problem)
 
     def _request(self) -> RunRequest:
         cleaned = self.cleaned_data

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from backtests.forms import RunForm
 from backtests.models import Run
+from backtests.runs.errors import RequestRefused
 from backtests.runs.plan import coverage
 from backtests.runs.start import start
 from backtests.runs.statistics import RunStatistics, read_rows, sorted_rows
@@ -57,10 +58,12 @@ def run_preview(request: HttpRequest) -> HttpResponse:
 @require_POST
 def run_start(request: HttpRequest) -> HttpResponse:
     form = RunForm(request.POST)
-    if not form.is_valid() or form.checked is None:
-        return render(request, "backtests/new_run.html", {"form": form}, status=422)
-    started = start(form.checked, token=form.cleaned_data["token"])
-    return redirect(started)
+    if form.is_valid() and form.checked is not None:
+        try:
+            return redirect(start(form.checked, token=form.cleaned_data["token"]))
+        except RequestRefused as error:
+            form.refuse(error)
+    return render(request, "backtests/new_run.html", {"form": form}, status=422)
 
 
 @require_safe

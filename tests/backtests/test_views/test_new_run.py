@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.test import Client
+
+from backtests.models import Run, Universe
+from strategies.models import Strategy
+from strategies.registry import strategies
+from tests.backtests.test_views.pages import field, page_of, value_of
+from tests.builders import execute_run, make_bars, make_run, store_universe
+
+
+def options(client: Client, name: str) -> dict[str, str]:
+    control = field(page_of(client.get("/")), name)
+    return {option.attributes["value"]: option.text for option in control.all("option")}
+
+
+def test_the_form_stands_on_what_every_run_starts_from(client: Client, universe: Universe) -> None:
+    page = page_of(client.get("/"))
+    given = {name: value_of(page, name) for name in ("universe", "strategy", "interval", "cash", "fee_pct")}
+    assert given == {"universe": "test", "strategy": "rsi", "interval": "1d", "cash": "10000", "fee_pct": "0.1"}
+    assert (value_of(page, "start_date"), value_of(page, "end_date")) == ("", "")
+
+
+def test_every_parameter_of_the_strategy_is_a_field_with_its_bounds(client: Client, universe: Universe) -> None:
+    page = page_of(client.get("/"))
+    for key, parameter in strategies()["rsi"].parameters().items():
+        control = field(page, f"param-{key}").attributes
+        assert (float(control["min"]), float(control["max"])) == (parameter.low, parameter.high)
+        assert float(control["value"]) == parameter.default
+        assert parameter.help in page.text
+
+
+def test_every_form_has_a_token_of_its_own(client: Client, universe: Universe) -> None:
+    tokens = {value_of(page_of(client.get("/")), "token") for _ in range(3)}
+    assert len(tokens) == 3
+    assert all(len(token) >= 20 for token in tokens)
+
+
+def test_only_active_strategies_are_offered(client: Client, universe: Universe) -> None:
+    assert set(options(client, "strategy")) == set(strategies())
+    Strategy.objects.filter(key="bollinger").update(is_active=False)
+    Strategy.objects.create(key="gone", label="Gone")
+    assert set(options(client, "strategy")) == set(strategies()) - {"bollinger"}
+
+
+def test_a_synthetic_universe_says_so_and_comes_last(client: Client, universe: Universe) -> None:
+    store_universe("Invented", {f"I{number}": make_bars([1.0, 2.0]) for number in range(20)}, is_synthetic=True)
+    assert list(options(client, "universe").items()) == [("test", "Test"), ("invented", "Invented (synthetic)")]
+
+
+def test_the_intervals_are_those_that_the_universe_has(client: Client, universe: Universe) -> None:
+    assert options(client, "interval") == {"1d": "1 day"}
+
+
+@pytest.mark.django_db
+def test_without_prices_the_page_says_what_to_do(client: Client) -> None:
+    page = page_of(client.get("/"))
+    assert "There are no prices yet" in page.text
+    buttons = [button for button in page.all("button") if button.attributes.get("type") == "submit"]
+    assert [("disabled" in button.attributes) for button in buttons] == [True]
+
+
+def test_a_run_like_an_earlier_one_is_filled_in(client: Client, universe: Universe) -> None:
+    store_universe("Another", {"AAA": make_bars([1.0, 2.0])})
+    run = make_run(
+        universe,
+        strategy="bollinger",
+        parameters={"period": 33, "width": 0.1 + 0.2},
+        start_date=date(2024, 1, 2),
+        end_date=date(2024, 2, 1),
+        cash=1234.5,
+        fee_pct=0.0,
+        slippage_pct=1.25,
+    )
+    page = page_of(client.get(f"/?like={run.pk}"))
+    names = ("universe", "strategy", "start_date", "end_date", "cash", "fee_pct", "slippage_pct")
+    assert [value_of(page, name) for name in names] == [
+        "test", "bollinger", "2024-01-02", "2024-02-01", "1234.5", "0", "1.25",
+    ]  # fmt: skip
+    assert (value_of(page, "param-period"), value_of(page, "param-width")) == ("33", "0.3")
+
+
+def test_recent_runs_are_listed_newest_first(client: Client, universe: Universe) -> None:
+    runs = [execute_run(make_run(universe)) for _ in range(10)]
+    links = [link.attributes["href"] for link in page_of(client.get("/")).all("a")]
+    listed = [link for link in links if link.startswith("/runs/") and link != "/runs/"]
+    assert listed == [run.get_absolute_url() for run in reversed(runs)][:8]
+
+
+def test_the_page_asks_the_database_little_however_many_runs_there_are(
+    client: Client, universe: Universe, django_assert_max_num_queries: object
+) -> None:
+    for _ in range(9):
+        make_run(universe)
+    with django_assert_max_num_queries(6):  # type: ignore[operator]
+        client.get("/")
+    assert Run.objects.count() == 9

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from django.test import Client
+
+from backtests.models import Run, Symbol, Universe
+from backtests.runs.statistics import FIGURE_KEYS
+from tests.backtests.streams.frames import Element
+from tests.backtests.test_views.pages import page_of
+from tests.builders import execute_run, make_run
+
+
+@pytest.fixture
+def run(universe: Universe) -> Run:
+    return execute_run(make_run(universe, parameters={"period": 5}))
+
+
+def rows(client: Client, run: Run, sort: str = "") -> list[Element]:
+    page = page_of(client.get(run.get_absolute_url(), {"sort": sort} if sort else {}))
+    (body,) = page.by_id("results").all("tbody")
+    return body.all("tr")
+
+
+def tickers(client: Client, run: Run, sort: str = "") -> list[str]:
+    return [row.attributes["data-ticker"] for row in rows(client, run, sort)]
+
+
+def test_every_result_is_a_row_in_the_order_of_landing(client: Client, run: Run) -> None:
+    stored = run.results.order_by("sequence").values_list("symbol__ticker", flat=True)
+    assert tickers(client, run) == list(stored)
+    assert [row.attributes.get("data-failed") for row in rows(client, run)] == [None] * 7 + ["true"]
+
+
+def test_the_page_names_everything_that_the_run_assumes(client: Client, universe: Universe) -> None:
+    first, last = date(2024, 1, 2), date(2024, 2, 1)
+    run = make_run(universe, cash=1234567.5, fee_pct=0.2, slippage_pct=0.0, start_date=first, end_date=last)
+    page = page_of(client.get(run.get_absolute_url()))
+    assert "RSI reversion on Test" in page.all("h1")[0].text
+    (facts,) = [element for element in page.all("p") if element.attributes.get("class") == "facts"]
+    assert [fact.text for fact in facts.all("span")] == [
+        "Period 14",
+        "Oversold 30",
+        "Overbought 70",
+        "2024-01-02 to 2024-02-01",
+        "1 day bars",
+        "cash 1,234,567.5",
+        "fee 0.2 %",
+        "slippage 0 %",
+    ]
+
+
+def test_a_finished_run_connects_to_nothing(client: Client, run: Run) -> None:
+    page = page_of(client.get(run.get_absolute_url()))
+    assert page.by_id("run-feed").attributes == {"id": "run-feed"}
+    assert page.by_id("run-status").attributes["data-status"] == "complete"
+
+
+def test_a_run_that_goes_on_connects_after_the_last_row_on_the_page(client: Client, universe: Universe) -> None:
+    run = execute_run(make_run(universe), n_chunks=2)
+    page = page_of(client.get(run.get_absolute_url()))
+    assert len(page.by_id("results").all("tbody")[0].all("tr")) == 3
+    connector = page.by_id("run-feed").attributes
+    assert connector["hx-sse:connect"] == f"/runs/{run.pk}/stream?after=3"
+    assert connector["hx-sse:close"] == "done"
+    (bar,) = page.by_id("run-progress").all("progress")
+    assert (bar.attributes["value"], bar.attributes["max"]) == ("3", "8")
+
+
+@pytest.mark.parametrize("key", FIGURE_KEYS)
+def test_rows_can_be_sorted_by_every_figure(client: Client, run: Run, key: str) -> None:
+    stored = dict(run.results.values_list("symbol__ticker", key))
+    for sort, is_descending in ((key, False), (f"-{key}", True)):
+        shown = [stored[ticker] for ticker in tickers(client, run, sort)]
+        with_value = [value for value in shown if value is not None]
+        assert with_value == sorted(with_value, reverse=is_descending)
+        assert shown[len(with_value) :] == [None] * (len(shown) - len(with_value))
+        assert len(shown) == 8
+
+
+@pytest.mark.parametrize("sort", ["nope", "symbol__ticker", "-", "--return_pct", "elapsed_us"])
+def test_an_unknown_order_is_that_of_landing(client: Client, run: Run, sort: str) -> None:
+    assert tickers(client, run, sort) == tickers(client, run)
+
+
+def test_a_column_links_to_its_order_and_says_which_one_it_is(client: Client, run: Run) -> None:
+    page = page_of(client.get(run.get_absolute_url(), {"sort": "-return_pct"}))
+    heads = page.by_id("results-head").all("th")[3:]
+    assert [head.attributes.get("aria-sort", "") for head in heads] == ["descending", "", "", "", "", ""]
+    links = [head.all("a")[0].attributes["href"].split("?")[1] for head in heads]
+    assert links == ["sort=return_pct", *(f"sort=-{key}" for key in FIGURE_KEYS[1:])]
+
+
+def test_rows_that_still_arrive_cannot_be_sorted(client: Client, universe: Universe) -> None:
+    run = execute_run(make_run(universe), n_chunks=3)
+    assert page_of(client.get(run.get_absolute_url())).by_id("results-head").all("a") == []
+    assert tickers(client, run, "-return_pct") == tickers(client, run)
+
+
+def test_text_from_outside_is_shown_as_text(client: Client, run: Run) -> None:
+    Symbol.objects.filter(ticker="S0").update(name="<script>alert(1)</script>")
+    run.results.filter(symbol__ticker="ZZZ").update(reason="<img src=x onerror=alert(1)>")
+    page = page_of(client.get(run.get_absolute_url()))
+    results = page.by_id("results")
+    assert results.all("script") == results.all("img") == []
+    assert "<script>alert(1)</script>" in results.text
+    assert "<img src=x onerror=alert(1)>" in results.text
+
+
+def test_a_page_of_a_run_is_never_kept_by_a_cache(client: Client, run: Run) -> None:
+    assert "no-store" in client.get(run.get_absolute_url())["Cache-Control"]
+
+
+def test_a_run_whose_strategy_is_gone_can_be_read(client: Client, run: Run) -> None:
+    run.strategy.key = "gone"
+    run.strategy.save()
+    assert "period 5" in page_of(client.get(run.get_absolute_url())).text
+    assert len(rows(client, run)) == 8
+    assert client.get(f"/?like={run.pk}").status_code == 200
+
+
+def test_the_page_asks_the_database_twice_however_many_rows_there_are(
+    client: Client, run: Run, django_assert_num_queries: object
+) -> None:
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        client.get(run.get_absolute_url())

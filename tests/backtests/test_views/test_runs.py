@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from backtests.models import Universe
+from tests.backtests.test_views.pages import page_of
+from tests.builders import execute_run, make_run
+
+
+def test_runs_are_listed_newest_first_with_how_far_they_are(client: Client, universe: Universe) -> None:
+    finished, queued = execute_run(make_run(universe)), make_run(universe, strategy="bollinger")
+    lines = page_of(client.get("/runs/")).all("li")
+    assert [line.all("a")[0].attributes["href"] for line in lines] == [
+        queued.get_absolute_url(),
+        finished.get_absolute_url(),
+    ]
+    assert "Bollinger reversion on Test" in lines[0].text
+    assert "0 of 8" in lines[0].text
+    assert "Queued" in lines[0].text
+    assert "Period 14, Oversold 30, Overbought 70" in lines[1].text
+    assert "8 of 8" in lines[1].text
+
+
+@pytest.mark.django_db
+def test_without_runs_it_leads_to_the_first(client: Client) -> None:
+    page = page_of(client.get("/runs/"))
+    assert "No run yet." in page.text
+    assert "/" in [link.attributes["href"] for link in page.all("li")[0].all("a")]
+
+
+def test_the_list_asks_the_database_once(client: Client, universe: Universe, django_assert_num_queries: object) -> None:
+    for _ in range(5):
+        make_run(universe)
+    with django_assert_num_queries(1):  # type: ignore[operator]
+        client.get("/runs/")
