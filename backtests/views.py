@@ -25,7 +25,8 @@ RECENT = 8
 def new_run(request: HttpRequest) -> HttpResponse:
     """Draw the form, filled in like an earlier run if one is named."""
     newest = Run.objects.select_related("strategy", "universe")
-    like = newest.filter(pk=request.GET.get("like", "")).first()
+    named = request.GET.get("like", "")
+    like = newest.filter(pk=named).first() if named.isalnum() else None
     return render(request, "backtests/new_run.html", {"form": RunForm(like=like), "recent": newest[:RECENT]})
 
 

@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from django.http import StreamingHttpResponse
 from django.test import AsyncClient
+from django.test.client import AsyncClientHandler
 
 from backtests.models import Run
 from tests.backtests.streams.frames import Frame, parse
 from tests.backtests.streams.watching import sequences
 from tests.builders import execute_run, make_market, make_run, store_universe
 from tests.waiting import DEADLINE_S
+
+HANDLER = AsyncClientHandler(enforce_csrf_checks=False)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +28,9 @@ def get(address: str, **headers: str) -> tuple[Any, bytes]:
     """Return the response and, of a stream, everything that was sent."""
 
     async def main() -> tuple[Any, bytes]:
-        response = await AsyncClient().get(address, headers=headers)
+        client = AsyncClient()
+        client.handler = HANDLER
+        response = await client.get(address, headers=headers)
         if not isinstance(response, StreamingHttpResponse):
             return response, response.content
         return response, b"".join([sent async for sent in response])
