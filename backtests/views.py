@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseNotFound, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import mark_safe
@@ -18,7 +19,8 @@ from backtests.streams.feed import follow, run_exists
 from backtests.streams.fragments import columns_of, facts_of, progress_of, tiles_of
 from backtests.streams.rows import render_rows
 
-RECENT = 8
+RECENT = 6
+RUNS_A_PAGE = 50
 
 
 @require_safe
@@ -69,8 +71,9 @@ def run_start(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def runs(request: HttpRequest) -> HttpResponse:
-    newest = Run.objects.select_related("strategy", "universe")[:100]
-    return render(request, "backtests/runs.html", {"runs": newest})
+    newest = Run.objects.select_related("strategy", "universe")
+    page = Paginator(newest, RUNS_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "backtests/runs.html", {"page": page})
 
 
 @require_safe

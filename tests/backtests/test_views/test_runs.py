@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from backtests.models import Universe
+from backtests.views import RUNS_A_PAGE
 from tests.backtests.test_views.pages import page_of
 from tests.builders import execute_run, make_run
 
@@ -29,8 +30,27 @@ def test_without_runs_it_leads_to_the_first(client: Client) -> None:
     assert "/" in [link.attributes["href"] for link in page.all("li")[0].all("a")]
 
 
-def test_the_list_asks_the_database_once(client: Client, universe: Universe, django_assert_num_queries: object) -> None:
+def test_older_runs_are_on_further_pages(client: Client, universe: Universe) -> None:
+    made = [make_run(universe).pk for _ in range(RUNS_A_PAGE + 2)]
+    first, second = page_of(client.get("/runs/")), page_of(client.get("/runs/?page=2"))
+    assert f"1 to {RUNS_A_PAGE} of {RUNS_A_PAGE + 2}" in first.text
+    assert "?page=2" in [link.attributes["href"] for link in first.all("a")]
+    shown = [
+        line.all("a")[0].attributes["href"].strip("/").split("/")[-1] for line in [*first.all("li"), *second.all("li")]
+    ]
+    assert shown == made[::-1]
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "99", "x"])
+def test_a_page_that_is_not_there_is_the_nearest_one(client: Client, universe: Universe, page: str) -> None:
+    run = make_run(universe)
+    assert run.get_absolute_url() in client.get(f"/runs/?page={page}").content.decode()
+
+
+def test_the_list_asks_the_database_twice(
+    client: Client, universe: Universe, django_assert_num_queries: object
+) -> None:
     for _ in range(5):
         make_run(universe)
-    with django_assert_num_queries(1):  # type: ignore[operator]
+    with django_assert_num_queries(2):  # type: ignore[operator]
         client.get("/runs/")
