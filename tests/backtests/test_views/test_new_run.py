@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from backtests.models import Run, Universe
+from backtests.views import RECENT
 from strategies.models import Strategy
 from strategies.registry import strategies
 from tests.backtests.test_views.pages import field, page_of, value_of
@@ -87,7 +88,7 @@ def test_recent_runs_are_listed_newest_first(client: Client, universe: Universe)
     runs = [execute_run(make_run(universe)) for _ in range(10)]
     links = [link.attributes["href"] for link in page_of(client.get("/")).all("a")]
     listed = [link for link in links if link.startswith("/runs/") and link != "/runs/"]
-    assert listed == [run.get_absolute_url() for run in reversed(runs)][:8]
+    assert listed == [run.get_absolute_url() for run in reversed(runs)][:RECENT]
 
 
 def test_the_page_asks_the_database_little_however_many_runs_there_are(
