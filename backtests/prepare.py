@@ -16,6 +16,7 @@ from backtests.prices.cache import BARS_CACHE
 from backtests.prices.store import read_bars
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
+from strategies.builtins import sync_builtins
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ Say = Callable[[str], None]
 def prepare(say: Say) -> None:
     """Bring the database up to date, load the demo market if there are no prices, and compile the kernels."""
     migrate(say)
+    # Migrating makes the rows of strategies as well, but a version may bring a strategy and no migration.
+    sync_builtins()
     if not PriceBlock.objects.exists():
         say("There are no prices yet: loading the demo market, which is synthetic.")
         call_command("load_demo")
