@@ -21,8 +21,10 @@ def print_scan(console: Console, run: Run, rows: Sequence[ResultRow], *, top: in
     """Print the best and the worst symbols, the failed ones and the market-wide figures."""
     statistics = RunStatistics().add(rows)
     synthetic = " (synthetic prices)" if run.universe.is_synthetic else ""
-    console.print(f"[bold]{run.strategy.label}[/] on [bold]{run.universe.name}[/]{synthetic}, run {run.pk}")
-    console.print(f"{', '.join(facts_of(run))}; {figures.duration(elapsed_of(run))}\n", style="dim")
+    # Names and reasons are Text everywhere: in a plain string, rich takes what stands in brackets for its markup.
+    strategy, universe = Text(run.strategy.label, "bold"), Text(run.universe.name, "bold")
+    console.print(Text.assemble(strategy, " on ", universe, f"{synthetic}, run {run.pk}"))
+    console.print(Text(f"{', '.join(facts_of(run))}; {figures.duration(elapsed_of(run))}\n", "dim"))
     tested = [row for row in sorted_rows(list(rows), "-return_pct") if row.return_pct is not None]
     if tested:
         console.print(_ranking(f"Best {min(top, len(tested))}", tested[:top]))
@@ -40,7 +42,7 @@ def _ranking(title: str, rows: Sequence[ResultRow]) -> Table:
         table.add_column(heading, justify="right")
     for row in rows:
         table.add_row(
-            row.ticker,
+            Text(row.ticker),
             Text(figures.signed_pct(row.return_pct), style=STYLES[figures.tone(row.return_pct)]),
             figures.signed_pct(row.buy_hold_return_pct),
             figures.count(row.trades),
@@ -57,7 +59,7 @@ def _failures(rows: Sequence[ResultRow], top: int) -> Table:
     table.add_column("Symbol", style="bold")
     table.add_column("Reason")
     for row in rows[:top]:
-        table.add_row(row.ticker, row.reason)
+        table.add_row(Text(row.ticker), Text(row.reason))
     return table
 
 
