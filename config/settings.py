@@ -273,6 +273,8 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    # The pool warns of every connection that a process takes with it when it ends, Ctrl-C included.
+    "loggers": {"psycopg.pool": {"level": "ERROR"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {
         "handlers": ["console"],
