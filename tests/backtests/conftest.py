@@ -27,6 +27,14 @@ def engine(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.fixture
+def idle_engine(db: None, monkeypatch: pytest.MonkeyPatch) -> ThreadsEngine:
+    """An engine without workers: runs are handed to it and stay as they were saved."""
+    started = ThreadsEngine(n_workers=0)
+    monkeypatch.setattr(threads, "ENGINE", started)
+    return started
+
+
+@pytest.fixture
 def outside(transactional_db: None, tmp_path: Path) -> Iterator[Outside]:
     """Processes of their own on the database of the test."""
     folder = tmp_path / "outside"

@@ -15,12 +15,13 @@ from backtests.runs.errors import RequestRefused
 from backtests.runs.request import CheckedRequest, RunRequest, check_request
 from backtests.runs.start import start
 from tests.builders import make_bars, make_market, store_universe
+from tests.waiting import wait_for
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("idle_engine")
 
 
 @pytest.fixture(autouse=True)
-def _universe(engine: ThreadsEngine) -> None:
+def _universe(db: None) -> None:
     store_universe("Test", make_market(n_symbols=6, n_bars=60))
 
 
@@ -87,7 +88,12 @@ def test_the_same_request_with_another_token_or_none_is_another_run() -> None:
     assert len(runs) == 4
 
 
-def test_clicks_at_the_same_moment_start_one_run() -> None:
+def test_a_run_that_is_started_is_worked_on(engine: ThreadsEngine) -> None:
+    run = start(checked())
+    wait_for("the run is complete", lambda: Run.objects.get(pk=run.pk).is_finished)
+
+
+def test_clicks_at_the_same_moment_start_one_run(transactional_db: None) -> None:
     request, together = checked(), threading.Barrier(4)
 
     def click(_number: int) -> str:

@@ -48,18 +48,18 @@ def test_it_starts_the_run_and_leads_to_its_page(client: Client) -> None:
     wait_for("every symbol has a result", lambda: Run.objects.get(pk=run.pk).n_done == 7)
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("idle_engine")
 def test_a_double_click_starts_one_run(client: Client) -> None:
     assert post(client)["Location"] == post(client)["Location"]
     assert Run.objects.count() == 1
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("idle_engine")
 def test_the_same_form_with_another_value_is_another_run(client: Client) -> None:
     assert post(client)["Location"] != post(client, **{"param-period": "10"})["Location"]
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("idle_engine")
 def test_what_is_left_out_has_its_default(client: Client) -> None:
     brief = {"strategy": "bollinger", "start_date": None, "end_date": None, "token": None}
     response = post(client, **brief, **{"param-period": None, "param-low": None, "param-high": None})
