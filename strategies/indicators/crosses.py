@@ -8,11 +8,16 @@ from strategies.bars import BoolArray, FloatArray
 from strategies.errors import IndicatorError
 from strategies.indicators.kernel import BOOLS_OUT, F64, FLOATS, kernel
 
+# Two values that differ by less than this share of the larger one are equal but for rounding: averages of prices meet
+# exactly now and then, and a sliding sum that is off by its last digit would make a cross of it.
+TIE = 1e-12
+
 
 def crossed_above(series: FloatArray, other: FloatArray | float) -> BoolArray:
     """Return True where ``series`` is above ``other`` and on the bar before it was not.
 
     ``above[t] = series[t] > other[t] and series[t-1] <= other[t-1]``, all four defined; False on the first bar.
+    Values within a millionth of a millionth of each other (``TIE``) are equal: one is not above the other.
 
     Parameters
     ----------
@@ -64,7 +69,10 @@ def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
         crossed[0] = False
     for t in range(1, len(series)):
         # A comparison with NaN is false, so that an undefined value never crosses.
-        crossed[t] = (sign * series[t] > sign * other[t]) & (sign * series[t - 1] <= sign * other[t - 1])
+        tie = TIE * max(abs(series[t]), abs(other[t]))
+        tie_before = TIE * max(abs(series[t - 1]), abs(other[t - 1]))
+        is_beyond = sign * (series[t] - other[t]) > tie
+        crossed[t] = is_beyond & (sign * (series[t - 1] - other[t - 1]) <= tie_before)
 
 
 @kernel((FLOATS, F64, F64, BOOLS_OUT))
@@ -72,4 +80,6 @@ def _cross_level(series, level, sign, crossed):  # type: ignore[no-untyped-def]
     if len(series) > 0:
         crossed[0] = False
     for t in range(1, len(series)):
-        crossed[t] = (sign * series[t] > sign * level) & (sign * series[t - 1] <= sign * level)
+        tie = TIE * max(abs(series[t]), abs(level))
+        tie_before = TIE * max(abs(series[t - 1]), abs(level))
+        crossed[t] = (sign * (series[t] - level) > tie) & (sign * (series[t - 1] - level) <= tie_before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -139,3 +140,25 @@ def test_a_table_is_no_series(cross: Any) -> None:
 def test_what_is_neither_series_nor_number_is_refused(cross: Any, other: Any) -> None:
     with pytest.raises(IndicatorError, match=r"^a cross needs a series or a number; it got "):
         cross(np.ones(2), other)
+
+
+def test_values_that_differ_by_rounding_alone_do_not_cross() -> None:
+    level = np.array([3.0, 3.0, 3.0])
+    assert not crossed_above(np.array([3.0, 3.0 + 4e-15, 3.0]), level).any()
+    assert not crossed_below(np.array([3.0, 3.0 - 4e-15, 3.0]), 3.0).any()
+    assert crossed_above(np.array([3.0, 3.0 + 1e-10, 3.0]), level).tolist() == [False, True, False]
+    assert crossed_below(np.array([3.0 + 4e-15, 3.0 - 1e-10, 3.0]), level).tolist() == [False, True, False]
+
+
+def test_averages_of_prices_in_cents_cross_where_exact_arithmetic_says() -> None:
+    cents = np.random.default_rng(7).integers(1000, 1004, size=4000)
+    means = {
+        period: [Fraction(int(total), period) for total in np.convolve(cents, np.ones(period, dtype=int), "valid")]
+        for period in (4, 10)
+    }
+    fast, slow = means[4][6:], means[10]
+    n_ties = sum(a == b for a, b in zip(fast, slow, strict=True))
+    above = [fast[t] > slow[t] and fast[t - 1] <= slow[t - 1] for t in range(1, len(slow))]
+    closes = cents / 100
+    assert n_ties > 100
+    assert crossed_above(sma(closes, 4), sma(closes, 10))[10:].tolist() == above
