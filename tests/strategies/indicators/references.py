@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from strategies.bars import FloatArray
+from strategies.indicators.declaration import Indicator
 from tests.builders import Shape, make_market
 
 Values = list[float | None]
@@ -84,3 +86,48 @@ def million_closes() -> FloatArray:
     """A walk of a million bars that stays in the thousands."""
     random = np.random.default_rng(7)
     return 5_000.0 + 10.0 * np.cumsum(random.random(1_000_000) - 0.5)
+
+
+def make_inputs(seed: int = 1, n_bars: int = 300, shape: Shape = "walk", price: float = 100.0) -> dict[str, FloatArray]:
+    """The inputs of any indicator, by name and read-only: bars with wicks and volume, and two series."""
+    market = make_market(seed, n_symbols=2, n_bars=n_bars, shape=shape, price=price)
+    bars, other = market.values()
+    random = np.random.default_rng(seed)
+    inputs = {
+        "series": bars.close,
+        "other": other.close,
+        "open": bars.open,
+        "high": bars.high * (1.0 + 0.01 * random.random(n_bars)),
+        "low": bars.low * (1.0 - 0.01 * random.random(n_bars)),
+        "close": bars.close,
+        "volume": np.floor(1e6 * random.random(n_bars)),
+    }
+    return {name: frozen(values) for name, values in inputs.items()}
+
+
+def seeded_inputs(n_bars: int = 300) -> list[dict[str, FloatArray]]:
+    """Inputs of every shape of market that moves."""
+    return [make_inputs(seed, n_bars, shape) for seed, shape in enumerate(MOVING)]
+
+
+def million_inputs() -> dict[str, FloatArray]:
+    """The inputs of any indicator from two walks of a million bars."""
+    random = np.random.default_rng(8)
+    close, n_bars = million_closes(), 1_000_000
+    opens = close + 5.0 * (random.random(n_bars) - 0.5)
+    inputs = {
+        "series": close,
+        "other": 3_000.0 + np.abs(10.0 * np.cumsum(random.random(n_bars) - 0.5)),
+        "open": opens,
+        "high": np.maximum(opens, close) + 5.0 * random.random(n_bars),
+        "low": np.minimum(opens, close) - 5.0 * random.random(n_bars),
+        "close": close,
+        "volume": 1e6 * random.random(n_bars),
+    }
+    return {name: frozen(values) for name, values in inputs.items()}
+
+
+def outputs_of(indicator: Indicator, inputs: Mapping[str, Any], **given: float) -> tuple[FloatArray, ...]:
+    """Every output of an indicator as a tuple; parameters that are not given have their defaults."""
+    found = indicator.function(*(inputs[name] for name in indicator.inputs), **indicator.values(**given))
+    return found if isinstance(found, tuple) else (found,)
