@@ -16,6 +16,8 @@ from strategies.errors import IndicatorError
 # Beyond any history; a larger one is a slip, and must not wait for the kernel to overflow.
 LONGEST_PERIOD = 10_000_000
 
+FLOAT64 = np.dtype(np.float64)
+
 
 def checked_period(name: str, period: int, *, low: int = 1, argument: str = "period") -> int:
     """Return ``period`` as an int, or raise IndicatorError, which names the indicator and the argument."""
@@ -64,19 +66,28 @@ def checked_inputs(name: str, **inputs: FloatArray) -> tuple[int, list[FloatArra
         If an input holds no numbers, has more than one dimension or another length, or if one of its values is none
         that it can have. The message names the input.
     """
-    columns = {argument: _column(name, argument, values) for argument, values in inputs.items()}
-    lengths = {argument: len(column) for argument, column in columns.items()}
-    n = max(lengths.values())
-    if min(lengths.values()) != n:
-        told = ", ".join(f"{argument} {length}" for argument, length in lengths.items())
-        raise IndicatorError(f"{name}: the inputs must have one length; they have {told}")
-    first = max(_first_defined(name, argument, column) for argument, column in columns.items())
-    cut = {argument: column[first:] for argument, column in columns.items()} if first else columns
-    if "high" in cut and "low" in cut:
+    columns = [_column(name, argument, values) for argument, values in inputs.items()]
+    n = len(columns[0])
+    for column in columns:
+        if len(column) != n:
+            told = ", ".join(f"{argument} {len(values)}" for argument, values in zip(inputs, columns, strict=True))
+            raise IndicatorError(f"{name}: the inputs must have one length; they have {told}")
+    first = max([_first_defined(name, argument, column) for argument, column in zip(inputs, columns, strict=True)])
+    if first:
+        columns = [column[first:] for column in columns]
+    cut = dict(zip(inputs, columns, strict=True))
+    if "low" in cut and "high" in cut:
         _refuse(name, "low", "must not be above high", cut["low"] > cut["high"], first)
     if "volume" in cut:
         _refuse(name, "volume", "must not be negative", cut["volume"] < 0, first)
-    return n, list(cut.values())
+    return n, columns
+
+
+def checked_series(name: str, series: FloatArray) -> tuple[int, FloatArray]:
+    """Return the length of the one input, and the input from its first defined bar, as :func:`checked_inputs` does."""
+    column = _column(name, "series", series)
+    first = _first_defined(name, "series", column)
+    return len(column), column[first:] if first else column
 
 
 def checked_positive(name: str, n: int, **inputs: FloatArray) -> None:
@@ -104,7 +115,9 @@ def ratio(part: FloatArray, whole: FloatArray, otherwise: float = 0.0) -> FloatA
 
 
 def _column(name: str, argument: str, values: FloatArray) -> FloatArray:
-    if type(values) is not np.ndarray or values.dtype != np.float64:
+    if type(values) is np.ndarray and values.dtype is FLOAT64 and values.ndim == 1 and values.flags.c_contiguous:
+        return values
+    if type(values) is not np.ndarray or values.dtype != FLOAT64:
         try:
             given = np.asarray(values)
         except ValueError as error:

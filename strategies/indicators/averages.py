@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from strategies.bars import FloatArray
-from strategies.indicators.arguments import checked_inputs, checked_period, padded, ratio
+from strategies.indicators.arguments import checked_inputs, checked_period, checked_series, padded, ratio
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.windows import window_lines, window_sums
 
@@ -38,7 +38,7 @@ def sma(series: FloatArray, period: int) -> FloatArray:
     so that rounding neither accumulates nor survives a spike. Equal to TA-Lib's SMA to 1e-9.
     """
     period = checked_period("sma", period)
-    n, (values,) = checked_inputs("sma", series=series)
+    n, values = checked_series("sma", series)
     return padded(mean_of(values, period), n)
 
 
@@ -54,7 +54,7 @@ def ema(series: FloatArray, period: int) -> FloatArray:
     P. N. Haurlan, Measuring Trend Values, 1968. Equal to TA-Lib's EMA to 1e-9.
     """
     period = checked_period("ema", period)
-    n, (values,) = checked_inputs("ema", series=series)
+    n, values = checked_series("ema", series)
     return padded(exponential(values, period), n)
 
 
@@ -70,7 +70,7 @@ def rma(series: FloatArray, period: int) -> FloatArray:
     J. Welles Wilder, New Concepts in Technical Trading Systems, 1978. Equal to TA-Lib's RMA to 1e-9.
     """
     period = checked_period("rma", period)
-    n, (values,) = checked_inputs("rma", series=series)
+    n, values = checked_series("rma", series)
     return padded(wilder(values, period), n)
 
 
@@ -84,7 +84,7 @@ def wma(series: FloatArray, period: int) -> FloatArray:
     J. J. Murphy, Technical Analysis of the Financial Markets, 1999, chapter 9. Equal to TA-Lib's WMA to 1e-9.
     """
     period = checked_period("wma", period)
-    n, (values,) = checked_inputs("wma", series=series)
+    n, values = checked_series("wma", series)
     return padded(weighted(values, period), n)
 
 
@@ -99,7 +99,7 @@ def dema(series: FloatArray, period: int) -> FloatArray:
     1e-9.
     """
     period = checked_period("dema", period)
-    n, (values,) = checked_inputs("dema", series=series)
+    n, values = checked_series("dema", series)
     once = exponential(values, period)
     twice = again(once, period)
     return padded(2.0 * once - twice, n)
@@ -115,7 +115,7 @@ def tema(series: FloatArray, period: int) -> FloatArray:
     P. G. Mulloy, Smoothing Data with Less Lag, Stocks & Commodities 12, 1994. Equal to TA-Lib's TEMA to 1e-9.
     """
     period = checked_period("tema", period)
-    n, (values,) = checked_inputs("tema", series=series)
+    n, values = checked_series("tema", series)
     once = exponential(values, period)
     twice = again(once, period)
     return padded(3.0 * once - 3.0 * twice + again(twice, period), n)
@@ -132,7 +132,7 @@ def hma(series: FloatArray, period: int) -> FloatArray:
     A. Hull, How to reduce lag in a moving average, 2005. Equal to TA-Lib's HMA to 1e-9.
     """
     period = checked_period("hma", period, low=2)
-    n, (values,) = checked_inputs("hma", series=series)
+    n, values = checked_series("hma", series)
     ahead = 2.0 * weighted(values, period // 2) - weighted(values, period)
     return padded(weighted(ahead[period - 1 :], math.isqrt(period)), n)
 
@@ -169,7 +169,7 @@ def kama(series: FloatArray, period: int, fast: int, slow: int) -> FloatArray:
     """
     period = checked_period("kama", period, low=2)
     fast, slow = checked_period("kama", fast, argument="fast"), checked_period("kama", slow, argument="slow")
-    n, (values,) = checked_inputs("kama", series=series)
+    n, values = checked_series("kama", series)
     if len(values) <= period:
         return np.full(n, np.nan)
     moved = np.abs(values[period:] - values[:-period])

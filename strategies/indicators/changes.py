@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from strategies.bars import FloatArray
-from strategies.indicators.arguments import checked_inputs, checked_period, padded, ratio
+from strategies.indicators.arguments import checked_period, checked_series, padded, ratio
 from strategies.indicators.averages import again, exponential
 
 
@@ -34,7 +34,7 @@ def momentum(series: FloatArray, period: int) -> FloatArray:
     J. J. Murphy, Technical Analysis of the Financial Markets, 1999, chapter 10. Equal to TA-Lib's MOM.
     """
     period = checked_period("momentum", period)
-    n, (values,) = checked_inputs("momentum", series=series)
+    n, values = checked_series("momentum", series)
     return padded(values[period:] - values[:-period], n)
 
 
@@ -53,7 +53,7 @@ def roc(series: FloatArray, period: int) -> FloatArray:
     J. J. Murphy, Technical Analysis of the Financial Markets, 1999, chapter 10. Equal to TA-Lib's ROC to 1e-9.
     """
     period = checked_period("roc", period)
-    n, (values,) = checked_inputs("roc", series=series)
+    n, values = checked_series("roc", series)
     return padded(100.0 * ratio(values[period:] - values[:-period], values[:-period]), n)
 
 
@@ -90,7 +90,7 @@ def macd(series: FloatArray, fast: int, slow: int, signal: int) -> tuple[FloatAr
     G. Appel, The Moving Average Convergence-Divergence Trading Method, 1979.
     """
     fast, slow, signal = _checked_periods("macd", fast, slow, signal)
-    n, (values,) = checked_inputs("macd", series=series)
+    n, values = checked_series("macd", series)
     line = exponential(values, fast) - exponential(values, slow)
     average = again(line, signal)
     return padded(line, n), padded(average, n), padded(line - average, n)
@@ -112,7 +112,7 @@ def ppo(series: FloatArray, fast: int, slow: int, signal: int) -> tuple[FloatArr
     to 1e-9.
     """
     fast, slow, signal = _checked_periods("ppo", fast, slow, signal)
-    n, (values,) = checked_inputs("ppo", series=series)
+    n, values = checked_series("ppo", series)
     slower = exponential(values, slow)
     line = 100.0 * ratio(exponential(values, fast) - slower, slower)
     average = again(line, signal)
@@ -134,7 +134,7 @@ def trix(series: FloatArray, period: int) -> FloatArray:
     J. K. Hutson, Good TRIX, Stocks & Commodities 1, 1983. Equal to TA-Lib's TRIX to 1e-9.
     """
     period = checked_period("trix", period)
-    n, (values,) = checked_inputs("trix", series=series)
+    n, values = checked_series("trix", series)
     smooth = again(again(exponential(values, period), period), period)
     return padded(100.0 * ratio(np.diff(smooth), smooth[:-1]), n)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from strategies.bars import FloatArray
-from strategies.indicators.arguments import checked_inputs, checked_period, padded, ratio
+from strategies.indicators.arguments import checked_inputs, checked_period, checked_series, padded, ratio
 from strategies.indicators.averages import mean_of
 from strategies.indicators.kernel import FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.ranges import ranges_of, typical_price
@@ -45,7 +45,7 @@ def rsi(series: FloatArray, period: int) -> FloatArray:
     J. Welles Wilder, New Concepts in Technical Trading Systems, 1978, section VI.
     """
     period = checked_period("rsi", period, low=2)
-    n, (values,) = checked_inputs("rsi", series=series)
+    n, values = checked_series("rsi", series)
     return padded(strength_of(values, period), n)
 
 
@@ -76,7 +76,7 @@ def cutler_rsi(series: FloatArray, period: int) -> FloatArray:
     D. Cutler's variant, in P. J. Kaufman, Trading Systems and Methods, 1998.
     """
     period = checked_period("cutler_rsi", period, low=2)
-    n, (values,) = checked_inputs("cutler_rsi", series=series)
+    n, values = checked_series("cutler_rsi", series)
     changes = np.diff(values)
     rises = window_sums(np.maximum(changes, 0.0), period)
     falls = window_sums(np.maximum(-changes, 0.0), period)
@@ -156,7 +156,7 @@ def stochastic_rsi(series: FloatArray, period: int, window: int, signal: int) ->
     period = checked_period("stochastic_rsi", period, low=2)
     window = checked_period("stochastic_rsi", window, argument="window")
     signal = checked_period("stochastic_rsi", signal, argument="signal")
-    n, (values,) = checked_inputs("stochastic_rsi", series=series)
+    n, values = checked_series("stochastic_rsi", series)
     strength = strength_of(values, period)[period:]
     k = place_of(strength, strength, strength, window, least=1e-9)[window - 1 :]
     return padded(k, n), padded(mean_of(k, signal), n)

@@ -9,6 +9,7 @@ from strategies.indicators.arguments import (
     checked_inputs,
     checked_period,
     checked_positive,
+    checked_series,
     checked_share,
     padded,
     ratio,
@@ -48,7 +49,7 @@ def rolling_min(series: FloatArray, period: int) -> FloatArray:
     The minimum; the queue is that of D. Lemire, Streaming Maximum-Minimum Filter, 2006. Equal to TA-Lib's MIN.
     """
     period = checked_period("rolling_min", period)
-    n, (values,) = checked_inputs("rolling_min", series=series)
+    n, values = checked_series("rolling_min", series)
     return padded(window_lows(values, period)[0], n)
 
 
@@ -58,7 +59,7 @@ def rolling_max(series: FloatArray, period: int) -> FloatArray:
     Parameters, returned array, errors and source are those of :func:`rolling_min`. Equal to TA-Lib's MAX.
     """
     period = checked_period("rolling_max", period)
-    n, (values,) = checked_inputs("rolling_max", series=series)
+    n, values = checked_series("rolling_max", series)
     return padded(window_highs(values, period)[0], n)
 
 
@@ -74,7 +75,7 @@ def rolling_argmin(series: FloatArray, period: int) -> FloatArray:
         it is the bar's index minus this.
     """
     period = checked_period("rolling_argmin", period)
-    n, (values,) = checked_inputs("rolling_argmin", series=series)
+    n, values = checked_series("rolling_argmin", series)
     return padded(window_lows(values, period)[1], n)
 
 
@@ -84,7 +85,7 @@ def rolling_argmax(series: FloatArray, period: int) -> FloatArray:
     Parameters, returned array, errors and source are those of :func:`rolling_argmin`; TA-Lib's is MAXINDEX.
     """
     period = checked_period("rolling_argmax", period)
-    n, (values,) = checked_inputs("rolling_argmax", series=series)
+    n, values = checked_series("rolling_argmax", series)
     return padded(window_highs(values, period)[1], n)
 
 
@@ -98,7 +99,7 @@ def rolling_median(series: FloatArray, period: int) -> FloatArray:
     The median. Equal to TA-Lib's PERCENTILE at 50 for odd periods.
     """
     period = checked_period("rolling_median", period)
-    n, (values,) = checked_inputs("rolling_median", series=series)
+    n, values = checked_series("rolling_median", series)
     return padded(window_ranks(values, period, 0.5)[0], n)
 
 
@@ -129,7 +130,7 @@ def rolling_quantile(series: FloatArray, period: int, fraction: float) -> FloatA
     """
     period = checked_period("rolling_quantile", period)
     fraction = checked_share("rolling_quantile", "fraction", fraction)
-    n, (values,) = checked_inputs("rolling_quantile", series=series)
+    n, values = checked_series("rolling_quantile", series)
     return padded(window_ranks(values, period, fraction)[0], n)
 
 
@@ -148,7 +149,7 @@ def rolling_rank(series: FloatArray, period: int) -> FloatArray:
     The percentile rank. Equal to TA-Lib's PERCENTRANK to 1e-9.
     """
     period = checked_period("rolling_rank", period)
-    n, (values,) = checked_inputs("rolling_rank", series=series)
+    n, values = checked_series("rolling_rank", series)
     return padded(100.0 * window_ranks(values, period + 1, 0.0)[1] / period, n)
 
 
@@ -244,7 +245,7 @@ def linear_regression(series: FloatArray, period: int) -> tuple[FloatArray, Floa
     A.-M. Legendre, 1805. Equal to TA-Lib's LINEARREG, LINEARREG_SLOPE and LINEARREG_INTERCEPT to 1e-9.
     """
     period = checked_period("linear_regression", period, low=2)
-    n, (values,) = checked_inputs("linear_regression", series=series)
+    n, values = checked_series("linear_regression", series)
     average, slope = window_lines(values, period)
     reach = slope * ((period - 1) / 2.0)
     return padded(average + reach, n), padded(slope, n), padded(average - reach, n)
@@ -265,6 +266,6 @@ def zscore(series: FloatArray, period: int) -> FloatArray:
     The standard score. Equal to ``(x - SMA) / STDDEV`` of TA-Lib to 1e-9.
     """
     period = checked_period("zscore", period, low=2)
-    n, (values,) = checked_inputs("zscore", series=series)
+    n, values = checked_series("zscore", series)
     mean, squares = window_moments(values, period)
     return padded(ratio(values - mean, np.sqrt(squares / period)), n)

@@ -7,7 +7,14 @@ import math
 import numpy as np
 
 from strategies.bars import FloatArray
-from strategies.indicators.arguments import checked_factor, checked_inputs, checked_period, checked_positive, padded
+from strategies.indicators.arguments import (
+    checked_factor,
+    checked_inputs,
+    checked_period,
+    checked_positive,
+    checked_series,
+    padded,
+)
 from strategies.indicators.averages import exponential
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.ranges import average_range, ranges_of, typical_price
@@ -49,7 +56,7 @@ def bollinger(series: FloatArray, period: int, width: float) -> tuple[FloatArray
     """
     period = checked_period("bollinger", period, low=2)
     width = checked_factor("bollinger", "width", width)
-    n, (values,) = checked_inputs("bollinger", series=series)
+    n, values = checked_series("bollinger", series)
     upper, middle, lower = np.empty(len(values)), np.empty(len(values)), np.empty(len(values))
     _bollinger(values, period, width, upper, middle, lower)
     return padded(upper, n), padded(middle, n), padded(lower, n)
@@ -225,7 +232,7 @@ def rolling_deviation(series: FloatArray, period: int) -> FloatArray:
     K. Pearson, 1894. Equal to TA-Lib's STDDEV to 1e-9.
     """
     period = checked_period("rolling_deviation", period, low=2)
-    n, (values,) = checked_inputs("rolling_deviation", series=series)
+    n, values = checked_series("rolling_deviation", series)
     return padded(np.sqrt(window_moments(values, period)[1] / period), n)
 
 
@@ -258,7 +265,7 @@ def historical_volatility(series: FloatArray, period: int, bars_per_year: float)
     """
     period = checked_period("historical_volatility", period, low=2)
     factor = checked_factor("historical_volatility", "bars_per_year", bars_per_year)
-    n, (values,) = checked_inputs("historical_volatility", series=series)
+    n, values = checked_series("historical_volatility", series)
     checked_positive("historical_volatility", n, series=values)
     returns = np.log(values[1:] / values[:-1])
     squares = window_moments(returns, period)[1]
