@@ -12,9 +12,13 @@ import numpy as np
 
 from strategies.bars import FloatArray
 from strategies.errors import IndicatorError
+from strategies.indicators.kernel import F64, FLOATS, kernel
 
 # Beyond any history; a larger one is a slip, and must not wait for the kernel to overflow.
 LONGEST_PERIOD = 10_000_000
+
+# Products of two values that are larger would leave what a float can hold, and so would sums of their squares.
+LARGEST_VALUE = 1e100
 
 FLOAT64 = np.dtype(np.float64)
 
@@ -52,7 +56,8 @@ def checked_inputs(name: str, **inputs: FloatArray) -> tuple[int, list[FloatArra
     name : str
         The indicator, for messages.
     **inputs : float64, shape (n,) each
-        Finite values after any number of leading NaN. ``low`` must not be above ``high``, nor ``volume`` negative.
+        Finite values, up to 1e100 in size, after any number of leading NaN. ``low`` must not be above ``high``, nor
+        ``volume`` negative.
 
     Returns
     -------
@@ -136,17 +141,27 @@ def _called(argument: str) -> str:
 
 
 def _first_defined(name: str, argument: str, column: FloatArray) -> int:
-    is_finite = np.isfinite(column)
-    if np.count_nonzero(is_finite) == len(column):
+    if _count_unusable(column, LARGEST_VALUE) == 0:
         return 0
     is_missing = np.isnan(column)
     first = len(column) if is_missing.all() else int(np.argmin(is_missing))
-    if not is_finite[first:].all():
-        bar = first + int(np.argmin(is_finite[first:]))
-        raise IndicatorError(f"{name}: {_called(argument)} must be finite; it is {column[bar]} on bar {bar}")
+    is_usable = np.abs(column[first:]) <= LARGEST_VALUE
+    if not is_usable.all():
+        bar = first + int(np.argmin(is_usable))
+        rule = f"at most {LARGEST_VALUE:g} in size" if math.isfinite(column[bar]) else "finite"
+        raise IndicatorError(f"{name}: {_called(argument)} must be {rule}; it is {column[bar]} on bar {bar}")
     return first
 
 
 def _refuse(name: str, argument: str, rule: str, bad: np.ndarray, first: int) -> None:
     if np.count_nonzero(bad):
         raise IndicatorError(f"{name}: {_called(argument)} {rule}; bar {first + int(np.argmax(bad))} breaks this")
+
+
+@kernel((FLOATS, F64))
+def _count_unusable(series, largest):  # type: ignore[no-untyped-def]
+    n_unusable = 0
+    for t in range(len(series)):
+        # Of NaN, too, it is not true that it is small enough.
+        n_unusable += not abs(series[t]) <= largest
+    return n_unusable

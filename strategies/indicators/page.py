@@ -35,9 +35,9 @@ array([nan, nan, 11., 11., 12.])
 * A value depends on its bar and earlier ones alone. NaN stands before the first valid bar, counted from 0, and nowhere
   after it. A period longer than the series gives NaN alone.
 * An input may start with NaN, as an indicator does: the first valid bar moves by as many bars. NaN after that, infinite
-  values, inputs of different lengths, a low above its high, a negative volume, and a parameter that is no number or too
-  small raise `IndicatorError`, which names the argument. Where a formula needs prices above zero, so does a price
-  that is not.
+  values and those beyond 1e100 in size, inputs of different lengths, a low above its high, a negative volume, and a
+  parameter that is no number or too small raise `IndicatorError`, which names the argument. Where a formula needs
+  prices above zero, so does a price that is not.
 * Windows are summed without subtracting what leaves them, or afresh every 512 bars and after a spike; running totals
   carry what they round off. So rounding does not grow with the length of the series, and a spike leaves no trace once
   it has left the window.

@@ -155,6 +155,9 @@ def test_a_bad_value_of_an_input_is_refused_by_name(indicator: Indicator) -> Non
             broken = values.copy()
             broken[40] = bad
             refused(indicator, {**inputs, name: broken}, rf"{called(name)} must be finite; it is {bad} on bar 40$")
+        broken = values.copy()
+        broken[40] = -2e100
+        refused(indicator, {**inputs, name: broken}, rf"{called(name)} must be at most 1e\+100 in size; it is -2e\+100")
         infinite_first = values.copy()
         infinite_first[0] = math.inf
         refused(indicator, {**inputs, name: infinite_first}, rf"{called(name)} must be finite; it is inf on bar 0$")
