@@ -15,8 +15,10 @@ from django.db.models import Count
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import cached_property
 
+from backtests.engine.rules import LEAST_CASH, MOST_CASH
 from backtests.models import Interval, Run, Universe
 from backtests.runs.errors import RequestRefused
+from backtests.runs.execute import least_bars
 from backtests.runs.plan import stored_intervals
 from backtests.runs.request import CheckedRequest, RunRequest, check_request
 from strategies.base import Strategy
@@ -41,7 +43,9 @@ class RunForm(forms.Form):
     end_date = forms.DateField(
         label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: the last bar"
     )
-    cash = forms.FloatField(initial=10_000, help_text="Starting cash for every symbol")
+    cash = forms.FloatField(
+        initial=10_000, min_value=LEAST_CASH, max_value=MOST_CASH, help_text="Starting cash for every symbol"
+    )
     fee_pct = forms.FloatField(
         label="Fee %", initial=0.1, min_value=0, max_value=50, help_text="Of the traded value, on each side"
     )
@@ -66,7 +70,7 @@ class RunForm(forms.Form):
             )
             self._fill_in(PARAMETER_PREFIX + key, f"{parameter.default:g}")
         self._offer("universe", lambda: [(row.slug, _label(row)) for row in self.universes])
-        self._offer("strategy", _strategy_choices)
+        self._offer("strategy", lambda: self.active_strategies)
         self._offer("interval", lambda: self.intervals)
 
     @cached_property
@@ -74,6 +78,12 @@ class RunForm(forms.Form):
         """All universes: real ones first, then the largest."""
         counted = Universe.objects.annotate(n_symbols=Count("symbols"))
         return list(counted.order_by("is_synthetic", "-n_symbols", "name"))
+
+    @cached_property
+    def active_strategies(self) -> Choices:
+        """The strategies that are switched on, by label."""
+        rows = StrategyRow.objects.filter(is_active=True, key__in=strategies()).order_by("label")
+        return [(row.key, row.label) for row in rows]
 
     @cached_property
     def chosen_universe(self) -> Universe | None:
@@ -88,9 +98,18 @@ class RunForm(forms.Form):
         offered = stored_intervals(self.chosen_universe) or [Interval.DAY_1.value]
         return [(interval, str(labels[Interval(interval)])) for interval in offered]
 
+    @property
+    def least_bars(self) -> int:
+        """How many bars a symbol needs to be tested with these parameters; 1 while they are not valid."""
+        return least_bars(self.checked.strategy) if self.checked is not None else 1
+
     def parameter_fields(self) -> list[forms.BoundField]:
         """Return the bound fields of the strategy's parameters, in declared order."""
         return [self[name] for name in self.fields if name.startswith(PARAMETER_PREFIX)]
+
+    def wrong_fields(self) -> list[forms.BoundField]:
+        """Return the bound fields with something wrong, in the order of the form."""
+        return [self[name] for name in self.fields if name in self.errors]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -128,15 +147,17 @@ class RunForm(forms.Form):
         widget.choices = CallableChoiceIterator(choices)
 
     def _strategy_class(self) -> type[Strategy]:
-        key = self.data.get("strategy") if self.is_bound else self.initial.get("strategy")
         known = strategies()
-        self.initial.setdefault("strategy", DEFAULT_STRATEGY)
-        return known.get(str(key)) or known[DEFAULT_STRATEGY]
-
-
-def _strategy_choices() -> Choices:
-    rows = StrategyRow.objects.filter(is_active=True, key__in=strategies()).order_by("label")
-    return [(row.key, row.label) for row in rows]
+        asked = str(self.data.get("strategy") if self.is_bound else self.initial.get("strategy"))
+        if self.is_bound and asked in known:
+            return known[asked]
+        active = [key for key, _ in self.active_strategies]
+        chosen = next((key for key in (asked, DEFAULT_STRATEGY, *active) if key in active), DEFAULT_STRATEGY)
+        if chosen != asked:
+            # Values of a strategy that is switched off mean nothing to another one.
+            self.initial = {key: value for key, value in self.initial.items() if not key.startswith(PARAMETER_PREFIX)}
+        self.initial["strategy"] = chosen
+        return known[chosen]
 
 
 def _label(universe: Universe) -> str:

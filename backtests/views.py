@@ -7,7 +7,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.safestring import mark_safe
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from backtests.forms import RunForm
 from backtests.models import Run
@@ -18,6 +19,13 @@ from backtests.runs.statistics import RunStatistics, read_rows, sorted_rows
 from backtests.streams.feed import follow, run_exists
 from backtests.streams.fragments import columns_of, facts_of, progress_of, tiles_of
 from backtests.streams.rows import render_rows
+
+
+class HtmxHttpRequest(HttpRequest):
+    """A request that has been through django-htmx's middleware."""
+
+    htmx: HtmxDetails
+
 
 RECENT = 6
 RUNS_A_PAGE = 50
@@ -45,7 +53,8 @@ def run_preview(request: HttpRequest) -> HttpResponse:
     """Say what the form as it stands would test."""
     form = RunForm(request.GET)
     universe, planned = form.chosen_universe, None
-    if universe is not None and not {"start_date", "end_date"} & set(form.errors):
+    wrong = [field for field in form.wrong_fields() if field.html_name in request.GET]
+    if universe is not None and not wrong:
         offered = [value for value, _ in form.intervals]
         interval = form["interval"].value()
         planned = coverage(
@@ -54,12 +63,16 @@ def run_preview(request: HttpRequest) -> HttpResponse:
             interval=interval if interval in offered else offered[0],
             start_date=form.cleaned_data.get("start_date"),
             end_date=form.cleaned_data.get("end_date"),
+            least_bars=form.least_bars,
         )
-    return render(request, "backtests/_preview.html", {"form": form, "coverage": planned, "universe": universe})
+    return render(request, "backtests/_preview.html", {"wrong": wrong, "coverage": planned, "universe": universe})
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def run_start(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        # The address of a refused form, opened again.
+        return redirect("new-run")
     form = RunForm(request.POST)
     if form.is_valid() and form.checked is not None:
         try:
@@ -78,7 +91,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def run(request: HttpRequest, run_id: str) -> HttpResponse:
+def run(request: HtmxHttpRequest, run_id: str) -> HttpResponse:
     found = get_object_or_404(Run.objects.select_related("strategy", "universe"), pk=run_id)
     rows = read_rows(run_id)
     statistics = RunStatistics().add(rows)
@@ -92,7 +105,9 @@ def run(request: HttpRequest, run_id: str) -> HttpResponse:
         "progress": progress_of(found, statistics.n_done),
         "tiles": tiles_of(statistics),
     }
-    return render(request, "backtests/run.html", context)
+    # Sorting asks for the table alone; going back through the browser's history asks for the page.
+    is_table_asked = request.htmx and not request.htmx.history_restore_request
+    return render(request, "backtests/_results.html" if is_table_asked else "backtests/run.html", context)
 
 
 @require_GET

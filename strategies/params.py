@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
 from strategies.errors import ParameterError
@@ -83,14 +82,6 @@ class Float(Parameter[float]):
 
     def _parse(self, value: Any) -> float:
         return _finite(self.key, value, "a number")
-
-
-@dataclass(frozen=True)
-class ParameterValue:
-    """A parameter with the value that a run uses, for display."""
-
-    label: str
-    value: int | float
 
 
 def _finite(key: str, value: Any, wanted: str) -> float:

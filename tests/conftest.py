@@ -35,6 +35,9 @@ for name in [name for name in os.environ if name.startswith("TRAWL_") or name ==
 os.environ["TRAWL_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
+if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # Two test runs may share a server, and would share a database of the usual name.
+    connections["default"].settings_dict["TEST"]["NAME"] = f"test_trawl_{os.getpid()}"
 
 
 def pytest_sessionstart() -> None:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from backtests.engine.errors import RulesError
 
+# Beyond these, equity would run out of digits or of numbers.
+LEAST_CASH, MOST_CASH = 0.01, 1e12
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -15,7 +18,7 @@ class Rules:
     Attributes
     ----------
     cash : float
-        Starting equity in the quote currency, positive.
+        Starting equity in the quote currency, from 0.01 to 1e12.
     fee : float
         Share of the traded value that each side costs, from 0 up to 0.5 (0.001 is 0.1 %).
     slippage : float
@@ -38,8 +41,8 @@ class Rules:
             # A whole number beyond every float is no error of math.isfinite, which would raise its own.
             if not (is_number and abs(value) <= sys.float_info.max):
                 raise RulesError(name, f"must be a number; it is {value!r}")
-        if self.cash <= 0:
-            raise RulesError("cash", f"must be positive; it is {self.cash:g}")
+        if not LEAST_CASH <= self.cash <= MOST_CASH:
+            raise RulesError("cash", f"must be from {LEAST_CASH:g} to {MOST_CASH:,.0f}; it is {self.cash:g}")
         for name in ("fee", "slippage"):
             if not 0 <= getattr(self, name) <= 0.5:
                 raise RulesError(name, f"must be from 0 to 0.5 (50 %); it is {getattr(self, name):g}")

@@ -150,10 +150,15 @@ def _simulate(scan: Scan, bars: Bars) -> tuple[Outcome, FloatArray]:
     return outcome, measure(bars, outcome, cash=scan.rules.cash, bars_per_year=scan.bars_per_year)
 
 
+def least_bars(strategy: Strategy) -> int:
+    """Return how many bars a strategy needs to trade once: its warm-up, the bar of a signal and that of the fill."""
+    return strategy.warmup + 2
+
+
 def _why_not(scan: Scan, symbol_id: int, series: Series | None) -> str:
     if series is None:
         return f"no {scan.interval} prices are stored"
-    needed = scan.strategy.warmup + 2
+    needed = least_bars(scan.strategy)
     if len(series.bars) >= needed:
         return ""
     if len(series.bars) == 0:

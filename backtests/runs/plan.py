@@ -19,21 +19,53 @@ MOST_BARS = 1_500_000
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much a run would test: symbols of the universe, those with bars in the range, bars, first and last time."""
+    """How much a run would test: symbols of the universe, those with bars enough, bars, first and last time."""
 
     n_symbols: int
-    n_with_bars: int
+    n_testable: int
     n_bars: int
     first_time: datetime | None
     last_time: datetime | None
 
 
 def coverage(
-    universe: Universe, *, interval: str, start_date: date | None = None, end_date: date | None = None
+    universe: Universe,
+    *,
+    interval: str,
+    start_date: date | None = None,
+    end_date: date | None = None,
+    least_bars: int = 1,
 ) -> Coverage:
-    """Return exactly what a run would test: whole blocks by their rows, the ones at the ends by their times."""
+    """Return exactly what a run would test: whole blocks by their rows, the ones at the ends by their times.
+
+    Symbols with fewer than ``least_bars`` bars in the range cannot be tested, and their bars do not count.
+    """
     blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
     start_s, end_s = bounds_s(start_date, end_date)
+    inside, partial = _inside_and_partial(start_s, end_s)
+    spans: dict[int, list[tuple[int, datetime, datetime]]] = {}
+    whole = blocks.filter(inside).order_by().values("symbol_id")
+    for row in whole.annotate(n=Sum("n_bars"), first=Min("first_time"), last=Max("last_time")):
+        spans.setdefault(row["symbol_id"], []).append((row["n"], row["first"], row["last"]))
+    for symbol_id, column in blocks.filter(partial).values_list("symbol_id", "time"):
+        time = np.frombuffer(column, dtype="<i8")
+        first = 0 if start_s is None else int(np.searchsorted(time, start_s))
+        last = len(time) if end_s is None else int(np.searchsorted(time, end_s))
+        if last > first:
+            ends = [datetime.fromtimestamp(int(time[index]), UTC) for index in (first, last - 1)]
+            spans.setdefault(symbol_id, []).append((last - first, ends[0], ends[1]))
+    testable = [parts for parts in spans.values() if sum(n for n, _, _ in parts) >= least_bars]
+    return Coverage(
+        n_symbols=universe.symbols.count(),
+        n_testable=len(testable),
+        n_bars=sum(n for parts in testable for n, _, _ in parts),
+        first_time=min((first for parts in testable for _, first, _ in parts), default=None),
+        last_time=max((last for parts in testable for _, _, last in parts), default=None),
+    )
+
+
+def _inside_and_partial(start_s: int | None, end_s: int | None) -> tuple[Q, Q]:
+    """Return the conditions of blocks that lie within the range, and of those that reach into it from outside."""
     inside, partial = Q(), Q(pk__in=[])
     if start_s is not None:
         start = datetime.fromtimestamp(start_s, UTC)
@@ -43,25 +75,7 @@ def coverage(
         end = datetime.fromtimestamp(end_s, UTC)
         inside &= Q(last_time__lt=end)
         partial |= Q(first_time__lt=end, last_time__gte=end)
-    whole = blocks.filter(inside).aggregate(n=Sum("n_bars"), first=Min("first_time"), last=Max("last_time"))
-    is_ranged = start_s is not None or end_s is not None
-    symbols = set(blocks.filter(inside).values_list("symbol_id", flat=True)) if is_ranged else None
-    n_bars, times = whole["n"] or 0, [time for time in (whole["first"], whole["last"]) if time]
-    for symbol_id, column in blocks.filter(partial).values_list("symbol_id", "time"):
-        time = np.frombuffer(column, dtype="<i8")
-        first = 0 if start_s is None else int(np.searchsorted(time, start_s))
-        last = len(time) if end_s is None else int(np.searchsorted(time, end_s))
-        if last > first and symbols is not None:
-            symbols.add(symbol_id)
-            n_bars += last - first
-            times += [datetime.fromtimestamp(int(time[index]), UTC) for index in (first, last - 1)]
-    return Coverage(
-        n_symbols=universe.symbols.count(),
-        n_with_bars=blocks.values("symbol_id").distinct().count() if symbols is None else len(symbols),
-        n_bars=n_bars,
-        first_time=min(times, default=None),
-        last_time=max(times, default=None),
-    )
+    return inside, partial
 
 
 def stored_intervals(universe: Universe | None) -> list[str]:

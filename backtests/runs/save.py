@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from backtests.engine import METRICS
-from backtests.models import Result, Run, RunChunk
+from backtests.models import Result, Run, RunChunk, Symbol
 from backtests.runs.chunks import adapt_time, writing
 from backtests.runs.execute import SymbolResult
 from backtests.streams.pokes import poke
@@ -33,7 +33,8 @@ _FINISH_CHUNK = f"""
 """  # noqa: S608
 _COUNT = f"""
     UPDATE {Run._meta.db_table}
-    SET last_sequence = last_sequence + %s, n_done = n_done + %s, n_failed = n_failed + %s
+    SET last_sequence = last_sequence + %s, n_done = n_done + %s, n_failed = n_failed + %s,
+        n_symbols = n_symbols - %s
     WHERE id = %s
     RETURNING last_sequence, n_done, n_symbols
 """  # noqa: S608
@@ -48,8 +49,19 @@ def save(chunk: RunChunk, results: Sequence[SymbolResult]) -> bool:
     """Save the results of a chunk and poke the viewers; return False if somebody else had finished it before.
 
     Sequence numbers are taken while the run's row is locked: they are committed in order, so that a reader who has seen
-    number n has seen every smaller one.
+    number n has seen every smaller one. Symbols that were deleted since the run was planned are no longer part of it.
     """
+    try:
+        return _save(chunk, results, n_gone=0)
+    except IntegrityError:
+        known = set(Symbol.objects.filter(pk__in=chunk.symbol_ids).values_list("pk", flat=True))
+        left = [result for result in results if result.symbol_id in known]
+        if len(left) == len(results):
+            raise
+        return _save(chunk, left, n_gone=len(results) - len(left))
+
+
+def _save(chunk: RunChunk, results: Sequence[SymbolResult], *, n_gone: int) -> bool:
     rows = [_row(chunk.run_id, result) for result in results]
     n_failed = sum(1 for result in results if result.reason)
     now = adapt_time(timezone.now())
@@ -57,7 +69,7 @@ def save(chunk: RunChunk, results: Sequence[SymbolResult]) -> bool:
         cursor.execute(_FINISH_CHUNK, [now, chunk.pk])
         if not cursor.rowcount:
             return False
-        cursor.execute(_COUNT, [len(rows), len(rows), n_failed, chunk.run_id])
+        cursor.execute(_COUNT, [len(rows), len(rows), n_failed, n_gone, chunk.run_id])
         last, n_done, n_symbols = cursor.fetchone()
         first = last - len(rows) + 1
         cursor.executemany(_INSERT, [(*row[:2], first + offset, *row[2:]) for offset, row in enumerate(rows)])

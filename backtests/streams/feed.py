@@ -91,7 +91,9 @@ class RunFeed:
                 return News([], {}, is_finished=True)
             rows = read_rows(self.run_id, after=len(self.rows))
             html = render_rows(rows)
-            return News(html, render_moving(run, self._statistics.add(rows)), is_finished=run.is_finished)
+            # An attempt that failed after counting has counted these already.
+            self._statistics.add(rows[self._statistics.n_done - len(self.rows) :])
+            return News(html, render_moving(run, self._statistics), is_finished=run.is_finished)
 
     def _show(self, new: News) -> None:
         self.rows.extend(new.rows)

@@ -79,10 +79,13 @@ def test_a_run_goes_on_and_the_page_follows_after_the_server_was_killed(page: Pa
     first = start_server(calls_before_gate=1 + ROWS_BEFORE_THE_GATE)
     start_run(page, first, strategy="gated")
     expect(page.locator(ROWS)).to_have_count(ROWS_BEFORE_THE_GATE)
+    expect(page.locator("#run-connection")).to_be_hidden()
     first.kill()
+    expect(page.locator("#run-connection")).to_be_visible()
     start_server(data_dir=first.data_dir, port=int(first.url.rsplit(":", 1)[1]))
     expect(page.locator("#run-status[data-status=complete]")).to_be_visible(timeout=30_000)
     assert sorted(tickers(page)) == sorted(set(tickers(page)))
+    expect(page.locator("#run-connection")).to_be_hidden()
     expect(page.locator(ROWS)).to_have_count(N_STOCKS)
 
 

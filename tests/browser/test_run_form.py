@@ -25,7 +25,7 @@ def test_the_form_says_before_the_click_how_much_it_will_test(page: Page, server
     expect(preview).to_contain_text("must not be after the end date")
     page.get_by_label("From").fill("1999-01-01")
     page.get_by_label("To", exact=True).fill("1999-12-31")
-    expect(preview).to_contain_text("No bars between these dates")
+    expect(preview).to_contain_text("No symbol has bars enough")
 
 
 def test_everything_synthetic_says_so(page: Page, server: Server) -> None:
@@ -56,6 +56,9 @@ def test_a_wrong_value_is_named_at_its_field_and_nothing_typed_is_lost(page: Pag
     page.get_by_label("Cash").fill("2500")
     page.get_by_role("button", name="Run", exact=True).click()
     expect(page.locator(".field.wrong .error")).to_have_text("must be smaller than slow; 60 is not below 50")
+    expect(page.get_by_role("alert").filter(has_text="Nothing was started")).to_be_focused()
+    page.get_by_role("link", name="Fast: must be smaller").click()
+    expect(page.get_by_label("Fast")).to_be_in_viewport()
     expect(page.get_by_label("Fast")).to_have_value("60")
     expect(page.get_by_label("Cash")).to_have_value("2500")
     page.get_by_label("Fast").fill("10")

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], metavar="GROUP", help=", ".join(GROUPS))
+        parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
         parser.add_argument(
             "--runs", type=int, default=11, metavar="N", help="measurements of each figure (default 11)"
         )
@@ -33,6 +33,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         n_runs, path = options["runs"], options["file"]
+        if unknown := [group for group in options["groups"] if group not in GROUPS]:
+            raise CommandError(f"{unknown[0]!r} is no group; valid are: {', '.join(GROUPS)}", returncode=2)
         if n_runs < 1:
             raise CommandError(f"--runs must be at least 1; it is {n_runs}", returncode=2)
         if path is not None and not path.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import date
@@ -30,6 +31,7 @@ LOOK_EVERY_S = 0.03
 SUBMIT_AGAIN_EVERY_S = 5.0
 WRONG_ARGUMENTS = 2
 INTERRUPTED = 130
+OPTIONS = ("strategy", "universe", "param", "start", "end", "interval", "cash", "fee_pct", "slippage_pct", "top", "csv")
 
 
 class Command(BaseCommand):
@@ -57,7 +59,10 @@ class Command(BaseCommand):
             top = _number("top", options["top"], int)
             if top < 1:
                 raise RequestRefused("top", f"must be at least 1; it is {top}")
-            run = start(check_request(_request(options)))
+            checked = check_request(_request(options))
+            if options["csv"]:
+                _refuse_unwritable(options["csv"])
+            run = start(checked)
         except RequestRefused as error:
             raise CommandError(_as_option(error), returncode=WRONG_ARGUMENTS) from error
         run, rows = self._wait(run)
@@ -133,10 +138,8 @@ def _number(name: str, value: str, kind: Callable[[str], Any]) -> Any:
 
 
 def _as_option(error: RequestRefused) -> str:
-    names = {"start_date": "start", "end_date": "end"}
-    options = {"strategy", "universe", "param", "start", "end", "interval", "cash", "fee_pct", "slippage_pct", "top"}
-    name = names.get(error.field, error.field)
-    if name in options:
+    name = {"start_date": "start", "end_date": "end"}.get(error.field, error.field)
+    if name in OPTIONS:
         return f"--{name.replace('_', '-')}: {error.problem}"
     return f"--param {error.field}: {error.problem}"
 
@@ -162,6 +165,13 @@ class _progress_bar:  # noqa: N801 - used like a function
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+
+def _refuse_unwritable(path: str) -> None:
+    """Raise before the scan, not after it, if a file cannot be written there."""
+    folder = Path(path).absolute().parent
+    if Path(path).is_dir() or not os.access(folder, os.W_OK):
+        raise RequestRefused("csv", f"must be a file that can be written; {path!r} is not")
 
 
 def _write_csv(run: Run, path: str) -> None:

@@ -131,11 +131,11 @@ def test_csv_has_a_row_for_every_symbol_with_all_metrics(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("_working")
-def test_a_file_that_cannot_be_written_is_named_and_the_run_is_kept(tmp_path: Path) -> None:
-    path = tmp_path / "missing" / "results.csv"
-    with pytest.raises(CommandError, match=r"--csv: cannot write .*: No such file or directory; run .* is saved"):
-        scan("--csv", str(path))
-    assert Run.objects.get().is_finished
+@pytest.mark.parametrize("name", ["missing/results.csv", "."])
+def test_a_file_that_cannot_be_written_is_named_before_anything_is_run(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CommandError, match="--csv: must be a file that can be written"):
+        scan("--csv", str(tmp_path / name))
+    assert not Run.objects.exists()
 
 
 @pytest.mark.usefixtures("_working")
@@ -191,7 +191,7 @@ KNOWN = ("--strategy", "rsi", "--universe", "test")
         ),
         ((*KNOWN, "--interval", "2d"), "--interval: must be one of 1m, 5m, 15m, 30m, 1h, 4h, 1d, 1w; it is '2d'"),
         ((*KNOWN, "--cash", "lots"), "--cash: must be a number; it is 'lots'"),
-        ((*KNOWN, "--cash", "0"), "--cash: must be positive; it is 0"),
+        ((*KNOWN, "--cash", "0"), "--cash: must be from 0.01 to 1,000,000,000,000; it is 0"),
         ((*KNOWN, "--cash", "nan"), "--cash: must be a number; it is nan"),
         ((*KNOWN, "--fee-pct", "51"), "--fee-pct: must be from 0 to 50 percent; it is 51"),
         ((*KNOWN, "--slippage-pct", "inf"), "--slippage-pct: must be from 0 to 50 percent; it is inf"),

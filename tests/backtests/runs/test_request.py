@@ -93,7 +93,7 @@ def test_dates_that_cross_are_refused() -> None:
 def test_cash_must_be_a_positive_number(value: float) -> None:
     error = refusal(cash=value)
     assert error.field == "cash"
-    assert error.problem.startswith(("must be positive; it is", "must be a number; it is"))
+    assert error.problem.startswith(("must be from 0.01", "must be a number; it is"))
 
 
 @pytest.mark.parametrize("field", ["fee_pct", "slippage_pct"])

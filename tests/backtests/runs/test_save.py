@@ -11,7 +11,7 @@ from django.db import IntegrityError, connections
 from django.db.models import BooleanField
 
 from backtests.engine import METRICS, METRICS_BY_KEY, TRADE
-from backtests.models import Result, Run, RunChunk
+from backtests.models import Result, Run, RunChunk, Symbol
 from backtests.runs.chunks import claim
 from backtests.runs.execute import execute, scan_of
 from backtests.runs.save import save
@@ -191,3 +191,14 @@ def test_two_threads_that_finish_one_chunk_save_it_once() -> None:
         assert sorted(pool.map(work, range(4))) == [False, False, False, True]
     run.refresh_from_db()
     assert (run.n_done, run.last_sequence) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_symbol_that_is_deleted_during_the_run_is_no_longer_part_of_it() -> None:
+    run = queued(12)
+    n_symbols = run.n_symbols
+    gone = RunChunk.objects.filter(run=run).order_by("-index")[0].symbol_ids[-1]
+    Symbol.objects.get(pk=gone).delete()
+    finished = execute_run(run)
+    assert (finished.state, finished.n_symbols, finished.n_done) == ("complete", n_symbols - 1, n_symbols - 1)
+    assert sorted(Result.objects.filter(run=run).values_list("sequence", flat=True)) == list(range(1, n_symbols))

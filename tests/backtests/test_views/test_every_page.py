@@ -65,9 +65,16 @@ def test_it_is_there_to_be_read_only(client: Client, page: str, method: str) -> 
     assert getattr(client, method)(page.format(run="any", queued="any")).status_code == 405
 
 
-@pytest.mark.parametrize("method", ["get", "head", "put", "delete"])
+@pytest.mark.parametrize("method", ["put", "delete", "patch"])
 def test_a_run_is_started_by_post_only(client: Client, universe: Universe, method: str) -> None:
     assert getattr(client, method)("/runs/start/").status_code == 405
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_the_address_of_a_refused_form_leads_to_the_form(client: Client, universe: Universe, method: str) -> None:
+    response = getattr(client, method)("/runs/start/")
+    assert (response.status_code, response["Location"]) == (302, "/")
     assert not Run.objects.exists()
 
 

@@ -99,3 +99,34 @@ def test_the_page_asks_the_database_little_however_many_runs_there_are(
     with django_assert_max_num_queries(6):  # type: ignore[operator]
         client.get("/")
     assert Run.objects.count() == 9
+
+
+def switch_off(*keys: str) -> None:
+    Strategy.objects.filter(key__in=keys).update(is_active=False)
+
+
+def test_with_the_usual_strategy_switched_off_the_form_stands_on_another(
+    client: Client, universe: Universe
+) -> None:
+    switch_off("rsi")
+    page = page_of(client.get("/"))
+    assert value_of(page, "strategy") == "bollinger"
+    assert (value_of(page, "param-period"), value_of(page, "param-width")) == ("20", "2")
+    assert "Bollinger" not in options(client, "strategy").get("rsi", "")
+
+
+def test_an_earlier_run_of_a_strategy_that_is_switched_off_brings_all_but_the_strategy(
+    client: Client, universe: Universe
+) -> None:
+    run = make_run(universe, strategy="bollinger", parameters={"period": 33, "width": 0.3}, cash=500.0)
+    switch_off("bollinger")
+    page = page_of(client.get("/", {"like": run.pk}))
+    assert (value_of(page, "strategy"), value_of(page, "cash"), value_of(page, "param-period")) == ("rsi", "500", "14")
+
+
+def test_with_every_strategy_switched_off_nothing_can_be_run(client: Client, universe: Universe) -> None:
+    switch_off(*strategies())
+    page = page_of(client.get("/"))
+    assert "Every strategy is switched off." in page.text
+    (button,) = [button for button in page.all("button") if button.attributes.get("type") == "submit"]
+    assert "disabled" in button.attributes
