@@ -31,7 +31,7 @@ def test_a_worker_waits_while_a_request_is_being_answered_and_not_for_its_stream
         seen.append(worker_is_held_up())
         await answer({"type": "http.response.body"})  # type: ignore[operator]
 
-    asyncio.run(RequestsFirst(streams)({}, receive, send))  # type: ignore[arg-type]
+    asyncio.run(RequestsFirst(streams)({}, receive, send))
     assert seen == [True, False]
 
 
@@ -52,7 +52,7 @@ def test_of_two_requests_the_last_answer_lets_workers_go_on() -> None:
             await answered[scope["number"]].wait()
             await answer({"type": "http.response.start"})  # type: ignore[operator]
 
-        first_in_line = RequestsFirst(waits)  # type: ignore[arg-type]
+        first_in_line = RequestsFirst(waits)
         tasks = [asyncio.create_task(first_in_line({"number": number}, receive, send)) for number in (0, 1)]
         await asyncio.sleep(0)
         states = []
