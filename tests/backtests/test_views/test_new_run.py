@@ -105,9 +105,7 @@ def switch_off(*keys: str) -> None:
     Strategy.objects.filter(key__in=keys).update(is_active=False)
 
 
-def test_with_the_usual_strategy_switched_off_the_form_stands_on_another(
-    client: Client, universe: Universe
-) -> None:
+def test_with_the_usual_strategy_switched_off_the_form_stands_on_another(client: Client, universe: Universe) -> None:
     switch_off("rsi")
     page = page_of(client.get("/"))
     assert value_of(page, "strategy") == "bollinger"
