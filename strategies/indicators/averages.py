@@ -208,7 +208,7 @@ def vwma(series: FloatArray, volume: FloatArray, period: int) -> FloatArray:
 
     References
     ----------
-    K. Calhoun, Stocks & Commodities 19, 2001. Equal to TA-Lib's VWMA to 1e-9.
+    B. Dormeier, Buff Up Your Moving Averages, Stocks & Commodities 19, 2001. Equal to TA-Lib's VWMA to 1e-9.
     """
     period = checked_period("vwma", period)
     n, (values, volumes) = checked_inputs("vwma", series=series, volume=volume)

@@ -73,7 +73,7 @@ def cutler_rsi(series: FloatArray, period: int) -> FloatArray:
 
     References
     ----------
-    D. Cutler's variant, in P. J. Kaufman, Trading Systems and Methods, 1998.
+    D. Cutler's variant of Wilder's index.
     """
     period = checked_period("cutler_rsi", period, low=2)
     n, values = checked_series("cutler_rsi", series)

@@ -43,6 +43,7 @@ array([nan, nan, 11., 11., 12.])
   it has left the window.
 * Where TA-Lib has the indicator, the values are TA-Lib's to 1e-9 of their size, but for what the last column says.
 * Where nothing moves, an oscillator from 0 to 100 stands at 50: a dead market is neither overbought nor oversold.
+* `crossed_above` and `crossed_below` turn two series into conditions: [strategies.md](strategies.md#indicators).
 """
 
 TITLES = {

@@ -117,7 +117,7 @@ AVERAGES = (
         outputs=(Output("average", FULL),),
         formula="sum of value × volume ÷ sum of volume, last period bars",
         undefined="plain mean of a window without volume",
-        source="K. Calhoun, Stocks & Commodities 19, 2001",
+        source="B. Dormeier, Buff Up Your Moving Averages, Stocks & Commodities 19, 2001",
         talib="VWMA, which gives NaN for a window without volume",
     ),
     Indicator(
@@ -157,7 +157,7 @@ OSCILLATORS = (
         outputs=(Output("strength", AFTER),),
         formula="100 × rises ÷ (rises + falls), sums over the last period changes",
         undefined="50 for a window that has not moved",
-        source="D. Cutler's variant, in P. J. Kaufman, Trading Systems and Methods, 1998",
+        source="D. Cutler's variant of Wilder's index",
     ),
     Indicator(
         key="stochastic",
@@ -345,7 +345,7 @@ TREND = (
         outputs=(Output("line", AFTER), Output("direction", AFTER)),
         formula="(high + low) ÷ 2 ∓ width × atr, which only moves with the trend; a close beyond it turns the trend",
         seed="that of the atr; the first trend rises",
-        source="O. Seban, Tout le monde mérite d'être riche, 2008",
+        source="O. Seban, Tout le monde mérite d'être riche",
         talib="SUPERTREND",
     ),
     Indicator(

@@ -86,7 +86,7 @@ VOLATILITY = (
         parameters=(whole("period", 20, "Bars in the window, this one among them"),),
         outputs=(Output("upper", FULL), Output("middle", FULL), Output("lower", FULL)),
         formula="highest high, mean of both, lowest low",
-        source="R. Donchian's four-week rule, 1960",
+        source="R. Donchian's four-week rule",
         talib="DONCHIAN",
     ),
     Indicator(

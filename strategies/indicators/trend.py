@@ -111,7 +111,7 @@ def supertrend(
 
     References
     ----------
-    O. Seban, Tout le monde mérite d'être riche, 2008. Equal to TA-Lib's SUPERTREND to 1e-9.
+    O. Seban, Tout le monde mérite d'être riche. Equal to TA-Lib's SUPERTREND to 1e-9.
     """
     period, width = checked_period("supertrend", period, low=2), checked_factor("supertrend", "width", width)
     n, (high, low, close) = checked_inputs("supertrend", high=high, low=low, close=close)

@@ -199,7 +199,7 @@ def donchian(high: FloatArray, low: FloatArray, period: int) -> tuple[FloatArray
 
     References
     ----------
-    R. Donchian's four-week rule, 1960. Equal to TA-Lib's DONCHIAN.
+    R. Donchian's four-week rule. Equal to TA-Lib's DONCHIAN.
     """
     period = checked_period("donchian", period)
     n, (high, low) = checked_inputs("donchian", high=high, low=low)
