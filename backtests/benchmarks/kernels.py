@@ -6,7 +6,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from backtests.benchmarks.figures import Figure
-from backtests.engine import Rules, measure, simulate
+from backtests.engine import Rules, evaluate
 from backtests.engine.warm import warm
 from backtests.prices.demo.cast import stock_cast
 from backtests.prices.demo.load import SEED
@@ -37,6 +37,5 @@ def _scan_ms(strategy: Strategy, market: list[Bars]) -> float:
     rules = Rules()
     began = perf_counter()
     for bars in market:
-        outcome = simulate(bars, strategy.signals(bars), rules)
-        measure(bars, outcome, cash=rules.cash, bars_per_year=252)
+        evaluate(bars, strategy.signals(bars), rules, bars_per_year=252)
     return (perf_counter() - began) * 1000

@@ -100,7 +100,10 @@ class _Client:
             n_rows += len(rows)
             last = perf_counter()
             first = first or (last if n_rows else 0.0)
+        while response.read1(1 << 20):
+            pass
         stream.close()
+        self._check(path, n_symbols)
         return (answered - began) * 1000, (first - began) * 1000, (last - began) * 1000
 
     def slowest_page_during(self, universe: str, interval: str, n_symbols: int) -> float:
@@ -125,6 +128,16 @@ class _Client:
         scanning.join()
         other.close()
         return slowest
+
+    def _check(self, path: str, n_symbols: int) -> None:
+        """Raise RuntimeError unless every result of the run is in the database, none of them failed."""
+        page = HTTPConnection(self._server.host, self._server.port)
+        page.request("GET", path)
+        html = page.getresponse().read().decode()
+        page.close()
+        counts = html.count("<tr data-ticker"), html.count("data-failed"), html.count('data-status="complete"')
+        if counts != (n_symbols, 0, 1):
+            raise RuntimeError(f"{path} has (rows, failed, complete) {counts}, not {(n_symbols, 0, 1)}")
 
     def _post(self, universe: str, interval: str) -> str:
         body = {

@@ -1,6 +1,7 @@
 """What would have happened? Signals and rules in, trades, equity and metrics out. Pure: no Django, no database."""
 
 from backtests.engine.errors import EngineError, RulesError, TooShort
+from backtests.engine.evaluate import evaluate
 from backtests.engine.metrics import METRICS, METRICS_BY_KEY, Metric, measure
 from backtests.engine.rules import Rules
 from backtests.engine.simulate import TRADE, Outcome, simulate
@@ -19,6 +20,7 @@ __all__ = [
     "Rules",
     "RulesError",
     "TooShort",
+    "evaluate",
     "measure",
     "simulate",
 ]

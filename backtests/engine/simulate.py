@@ -53,6 +53,12 @@ class Outcome:
     equity: FloatArray
 
 
+def refuse_short(n: int) -> None:
+    """Raise TooShort if n bars are fewer than a simulation needs."""
+    if n < MIN_BARS:
+        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
+
+
 def simulate(bars: Bars, signals: Signals, rules: Rules) -> Outcome:
     """Trade the signals on the bars under the rules.
 
@@ -76,8 +82,7 @@ def simulate(bars: Bars, signals: Signals, rules: Rules) -> Outcome:
         If the signals are not boolean arrays of the bars' length.
     """
     n = len(bars.time)
-    if n < MIN_BARS:
-        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
+    refuse_short(n)
     signals.checked(bars)
     # Every trade needs an entry signal of its own, and so small an array costs nothing to allocate.
     trades = np.empty(int(np.count_nonzero(signals.entry)), dtype=TRADE)

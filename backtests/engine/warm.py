@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtests.engine.metrics import measure
+from backtests.engine.evaluate import evaluate
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import simulate
 from strategies.bars import Bars
+from strategies.indicators.table import compile_all
 from strategies.registry import strategies
 
 
 def warm() -> None:
     """Import, and thereby compile or load, every kernel, and run each strategy with its simulation once."""
+    compile_all()
     n = 300
     close = 100.0 + 20.0 * np.sin(np.arange(n) / 7.0)
     bars = Bars.of(
@@ -20,5 +21,4 @@ def warm() -> None:
     )
     rules = Rules()
     for strategy in strategies().values():
-        outcome = simulate(bars, strategy().signals(bars), rules)
-        measure(bars, outcome, cash=rules.cash, bars_per_year=252)
+        evaluate(bars, strategy().signals(bars), rules, bars_per_year=252)

@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from backtests.engine import ENGINE_VERSION, EngineError, Outcome, Rules, measure, simulate
+from backtests.engine import ENGINE_VERSION, EngineError, Outcome, Rules, evaluate
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run
 from backtests.prices.cache import Series
@@ -146,8 +146,7 @@ def _message(error: Exception) -> str:
 
 
 def _simulate(scan: Scan, bars: Bars) -> tuple[Outcome, FloatArray]:
-    outcome = simulate(bars, scan.strategy.signals(bars), scan.rules)
-    return outcome, measure(bars, outcome, cash=scan.rules.cash, bars_per_year=scan.bars_per_year)
+    return evaluate(bars, scan.strategy.signals(bars), scan.rules, bars_per_year=scan.bars_per_year)
 
 
 def least_bars(strategy: Strategy) -> int:

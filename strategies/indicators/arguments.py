@@ -25,6 +25,8 @@ FLOAT64 = np.dtype(np.float64)
 
 def checked_period(name: str, period: int, *, low: int = 1, argument: str = "period") -> int:
     """Return ``period`` as an int, or raise IndicatorError, which names the indicator and the argument."""
+    if type(period) is int and low <= period <= LONGEST_PERIOD:
+        return period
     if isinstance(period, bool) or not isinstance(period, int | np.integer) or period < low:
         raise IndicatorError(f"{name}: {argument} must be a whole number of at least {low}; it is {period!r}")
     if period > LONGEST_PERIOD:
