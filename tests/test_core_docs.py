@@ -141,30 +141,22 @@ def test_the_fields_of_bars_are_those_declared() -> None:
     ]
 
 
-def test_the_indicators_are_those_offered() -> None:
+def test_the_crosses_are_those_offered() -> None:
     rows = table("strategies.md", "Indicators")
     declared = [
         f"{name}({', '.join(inspect.signature(getattr(strategies.indicators, name)).parameters)})"
         for name in strategies.indicators.__all__
+        if name.startswith("crossed_")
     ]
     assert [row[0] for row in rows] == declared
 
 
-@pytest.mark.parametrize("period", [2, 7, 20])
-def test_the_first_value_of_an_indicator_stands_where_the_table_says(period: int) -> None:
+def test_a_cross_first_stands_where_the_table_says() -> None:
     market = make_market(1, n_symbols=400, n_bars=60)
-    known: dict[str, Any] = {"period": period, "width": 2.0}
-    for signature, _, _, first, _ in table("strategies.md", "Indicators"):
-        indicator = getattr(strategies.indicators, signature.split("(")[0])
-        names = list(inspect.signature(indicator).parameters)[1:]
-        found = []
-        for bars in market.values():
-            given = known | {"other": bars.open}
-            value = indicator(bars.close, **{name: given[name] for name in names})
-            value = value[0] if isinstance(value, tuple) else value
-            found.append(int(np.argmax(value if value.dtype == np.bool_ else np.isfinite(value))) or len(bars))
-        start = period if first == "period" else period - 1 if first == "period - 1" else int(first)
-        assert min(found) == start, signature
+    for signature, _, first in table("strategies.md", "Indicators"):
+        cross = getattr(strategies.indicators, signature.split("(")[0])
+        crossed = [cross(bars.close, bars.open) for bars in market.values()]
+        assert min(int(np.argmax(found)) for found in crossed if found.any()) == int(first)
 
 
 def test_the_metrics_are_those_declared() -> None:

@@ -8,7 +8,7 @@ from strategies.bars import BoolArray, FloatArray
 from strategies.errors import IndicatorError
 from strategies.indicators.kernel import BOOLS_OUT, F64, FLOATS, kernel
 
-# Two values that differ by less than this share of the larger one are equal but for rounding: averages of prices meet
+# Two values that differ by less than this share of the second one are equal but for rounding: averages of prices meet
 # exactly now and then, and a sliding sum that is off by its last digit would make a cross of it.
 TIE = 1e-12
 
@@ -56,7 +56,7 @@ def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> Bool
         if other.shape != array.shape:
             raise IndicatorError(f"a cross needs two series of one length; they have {array.shape} and {other.shape}")
         _cross_series(array, np.ascontiguousarray(other, dtype=np.float64), sign, crossed)
-    elif isinstance(other, int | float | np.integer | np.floating):
+    elif type(other) is float or isinstance(other, int | float | np.integer | np.floating):
         _cross_level(array, float(other), sign, crossed)
     else:
         raise IndicatorError(f"a cross needs a series or a number; it got {other!r}")
@@ -69,17 +69,14 @@ def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
         crossed[0] = False
     for t in range(1, len(series)):
         # A comparison with NaN is false, so that an undefined value never crosses.
-        tie = TIE * max(abs(series[t]), abs(other[t]))
-        tie_before = TIE * max(abs(series[t - 1]), abs(other[t - 1]))
-        is_beyond = sign * (series[t] - other[t]) > tie
-        crossed[t] = is_beyond & (sign * (series[t - 1] - other[t - 1]) <= tie_before)
+        is_beyond = sign * (series[t] - other[t]) > TIE * abs(other[t])
+        crossed[t] = is_beyond & (sign * (series[t - 1] - other[t - 1]) <= TIE * abs(other[t - 1]))
 
 
 @kernel((FLOATS, F64, F64, BOOLS_OUT))
 def _cross_level(series, level, sign, crossed):  # type: ignore[no-untyped-def]
     if len(series) > 0:
         crossed[0] = False
+    bound = sign * level + TIE * abs(level)
     for t in range(1, len(series)):
-        tie = TIE * max(abs(series[t]), abs(level))
-        tie_before = TIE * max(abs(series[t - 1]), abs(level))
-        crossed[t] = (sign * (series[t] - level) > tie) & (sign * (series[t - 1] - level) <= tie_before)
+        crossed[t] = (sign * series[t] > bound) & (sign * series[t - 1] <= bound)
