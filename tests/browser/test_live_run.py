@@ -19,7 +19,9 @@ def start_run(page: Page, server: Server, *, strategy: str = "rsi", universe: st
 
 
 def status(page: Page, expected: str) -> None:
-    expect(page.locator(f"#run-status[data-status={expected}]")).to_be_visible()
+    # A page in the background pauses its stream by design, and a first request that failed is made again after 5 s.
+    page.bring_to_front()
+    expect(page.locator(f"#run-status[data-status={expected}]")).to_be_visible(timeout=20_000)
 
 
 def table(page: Page) -> list[str]:
