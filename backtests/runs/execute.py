@@ -14,14 +14,14 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from backtests.engine import ENGINE_VERSION, EngineError, Outcome, Rules, evaluate
+from backtests.engine import ENGINE_VERSION, EngineError, Rules, evaluate
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run
 from backtests.prices.cache import Series
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.store import read_bars
 from backtests.runs.request import bounds_s
-from strategies.bars import Bars, FloatArray
+from strategies.bars import FloatArray
 from strategies.base import Strategy
 from strategies.errors import StrategyError
 from strategies.registry import get_strategy
@@ -122,7 +122,8 @@ def _result(scan: Scan, symbol_id: int, series: Series | None, damaged: str) -> 
     metrics, outcome = None, None
     if not reason and series is not None:
         try:
-            outcome, metrics = _simulate(scan, series.bars)
+            signals = scan.strategy.signals(series.bars)
+            outcome, metrics = evaluate(series.bars, signals, scan.rules, bars_per_year=scan.bars_per_year)
         except (StrategyError, EngineError) as error:
             reason = f"{scan.strategy.label}: {error}"
         except Exception as error:
@@ -143,10 +144,6 @@ def _message(error: Exception) -> str:
     """Return an error's text on one line, without the characters that a database refuses."""
     text = " ".join(str(error).split())[:500]
     return "".join(character if character.isprintable() else "?" for character in text)
-
-
-def _simulate(scan: Scan, bars: Bars) -> tuple[Outcome, FloatArray]:
-    return evaluate(bars, scan.strategy.signals(bars), scan.rules, bars_per_year=scan.bars_per_year)
 
 
 def least_bars(strategy: Strategy) -> int:

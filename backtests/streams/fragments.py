@@ -83,7 +83,7 @@ def tiles_of(statistics: RunStatistics) -> list[Tile]:
             "failed",
             "Failed",
             f"{statistics.n_failed:,}",
-            "with the reason in the row" if statistics.n_failed else "every symbol has a result",
+            "see their rows" if statistics.n_failed else "all have a result",
         ),
     ]
 
