@@ -20,9 +20,8 @@ from backtests.models import Interval, Run, Universe
 from backtests.runs.errors import RequestRefused
 from backtests.runs.execute import least_bars
 from backtests.runs.plan import stored_intervals
-from backtests.runs.request import CheckedRequest, RunRequest, check_request
+from backtests.runs.request import CheckedRequest, RunRequest, active_strategies, check_request
 from strategies.base import Strategy
-from strategies.models import Strategy as StrategyRow
 from strategies.registry import strategies
 
 PARAMETER_PREFIX = "param-"
@@ -82,8 +81,7 @@ class RunForm(forms.Form):
     @cached_property
     def active_strategies(self) -> Choices:
         """The strategies that are switched on, by label."""
-        rows = StrategyRow.objects.filter(is_active=True, key__in=strategies()).order_by("label")
-        return [(row.key, row.label) for row in rows]
+        return [(key, row.label) for key, row in active_strategies().items()]
 
     @cached_property
     def chosen_universe(self) -> Universe | None:

@@ -8,7 +8,7 @@ from numba import from_dtype
 from backtests.engine.errors import EngineError
 from backtests.engine.metrics import METRICS, _measure
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import TRADE, Outcome, _simulate, refuse_short
+from backtests.engine.simulate import TRADE, Outcome, _simulate, prepared
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.indicators.kernel import BOOLS, F64, FLOATS, FLOATS_OUT, INTS, kernel
 
@@ -19,27 +19,11 @@ def evaluate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float
     Parameters and errors are those of :func:`simulate` and :func:`measure`. Each call of a kernel costs as much as
     300 bars in it, so that one call instead of two is worth having where a market is scanned.
     """
-    n = len(bars.time)
-    refuse_short(n)
-    signals.checked(bars)
     if not bars_per_year > 0:
         raise EngineError(f"bars_per_year must be positive; it is {bars_per_year!r}")
-    trades = np.empty(int(np.count_nonzero(signals.entry)), dtype=TRADE)
-    equity, values = np.empty(n), np.empty(len(METRICS))
-    n_trades = _evaluate(
-        bars.time,
-        bars.open,
-        bars.close,
-        np.ascontiguousarray(signals.entry),
-        np.ascontiguousarray(signals.exit),
-        rules.cash,
-        rules.fee,
-        rules.slippage,
-        bars_per_year,
-        trades,
-        equity,
-        values,
-    )
+    inputs, trades, equity = prepared(bars, signals, rules)
+    values = np.empty(len(METRICS))
+    n_trades = _evaluate(*inputs, bars_per_year, trades, equity, values)
     return Outcome(trades=trades[:n_trades], equity=equity), values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,10 +54,16 @@ class Outcome:
     equity: FloatArray
 
 
-def refuse_short(n: int) -> None:
-    """Raise TooShort if n bars are fewer than a simulation needs."""
+def prepared(bars: Bars, signals: Signals, rules: Rules) -> tuple[tuple[Any, ...], TradeArray, FloatArray]:
+    """Return the checked inputs of the simulation kernel, and empty arrays for its trades and its equity."""
+    n = len(bars.time)
     if n < MIN_BARS:
         raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
+    signals.checked(bars)
+    entry, exit_ = np.ascontiguousarray(signals.entry), np.ascontiguousarray(signals.exit)
+    inputs = (bars.time, bars.open, bars.close, entry, exit_, rules.cash, rules.fee, rules.slippage)
+    # Every trade needs an entry signal of its own, and so small an array costs nothing to allocate.
+    return inputs, np.empty(int(np.count_nonzero(entry)), dtype=TRADE), np.empty(n)
 
 
 def simulate(bars: Bars, signals: Signals, rules: Rules) -> Outcome:
@@ -81,24 +88,8 @@ def simulate(bars: Bars, signals: Signals, rules: Rules) -> Outcome:
     SignalsError
         If the signals are not boolean arrays of the bars' length.
     """
-    n = len(bars.time)
-    refuse_short(n)
-    signals.checked(bars)
-    # Every trade needs an entry signal of its own, and so small an array costs nothing to allocate.
-    trades = np.empty(int(np.count_nonzero(signals.entry)), dtype=TRADE)
-    equity = np.empty(n)
-    n_trades = _simulate(
-        bars.time,
-        bars.open,
-        bars.close,
-        np.ascontiguousarray(signals.entry),
-        np.ascontiguousarray(signals.exit),
-        rules.cash,
-        rules.fee,
-        rules.slippage,
-        trades,
-        equity,
-    )
+    inputs, trades, equity = prepared(bars, signals, rules)
+    n_trades = _simulate(*inputs, trades, equity)
     return Outcome(trades=trades[:n_trades], equity=equity)
 
 

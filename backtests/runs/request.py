@@ -69,9 +69,15 @@ def check_request(request: RunRequest) -> CheckedRequest:
     )
 
 
+def active_strategies() -> dict[str, StrategyRow]:
+    """Return the rows of the strategies that are switched on and have code, by key, in the order of their labels."""
+    rows = StrategyRow.objects.filter(is_active=True, key__in=strategies()).order_by("label")
+    return {row.key: row for row in rows}
+
+
 def active_strategy(key: str) -> StrategyRow:
     """Return the row of an active strategy, or raise RequestRefused naming the active ones."""
-    active = {row.key: row for row in StrategyRow.objects.filter(is_active=True, key__in=strategies())}
+    active = active_strategies()
     if key in active:
         return active[key]
     known = ", ".join(sorted(active)) or "none"
