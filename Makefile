@@ -3,6 +3,8 @@
 #   make run      serve on http://127.0.0.1:8000 (another port: make run PORT=9000)
 #   make setup    prepare everything without serving
 #   make test     lint, types, unit and browser tests
+#   make test-peers  compare with other backtesters, run on the same bars
+#   make benchmark-peers  measure the engine beside them
 #   make lint     only the checks of the text: ruff, templates, types, migrations
 #   make unit     only the tests that need no browser
 #   make format   rewrite Python and templates in the project's layout
@@ -28,7 +30,7 @@ FETCHED_UV = .tools/uv-$(UV_VERSION)
 # A Python that was upgraded or removed leaves an environment that cannot start: then it is made again.
 BROKEN := $(shell test -x .venv/bin/python || echo again)
 
-.PHONY: help run setup test lint unit format clean again
+.PHONY: help run setup test test-peers benchmark-peers lint unit format clean again
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -42,6 +44,12 @@ setup: .venv/.run node_modules/.installed
 test: .venv/.test node_modules/.installed
 	@exec .venv/bin/python -m tests.tooling.verify
 
+test-peers: .venv-peers/.synced
+	@exec .venv-peers/bin/python -m pytest tests/peers
+
+benchmark-peers: .venv-peers/.synced
+	@exec .venv-peers/bin/python manage.py benchmark engine
+
 lint: .venv/.test node_modules/.installed
 	@exec .venv/bin/python -m tests.tooling.verify lint
 
@@ -54,7 +62,7 @@ format: .venv/.test
 	find templates -name '*.html' -exec .venv/bin/djade {} +
 
 clean:
-	rm -rf .venv .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peers .tools node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find config strategies backtests tests -name __pycache__ -prune -exec rm -rf {} +
 
 # What running needs. Packages of the tests that are already there stay: run and test may alternate.
@@ -70,6 +78,13 @@ clean:
 	@echo "Installing the Python packages of uv.lock and those of the tests into .venv"
 	@$(SYNC)
 	@touch .venv/.run $@
+
+# The peers bring a hundred packages along: they stay out of the environment that everything else uses.
+.venv-peers/.synced: uv.lock pyproject.toml
+	@$(CHECK_PYTHON)
+	@echo "Installing the other backtesters of uv.lock into .venv-peers"
+	@UV_PROJECT_ENVIRONMENT=.venv-peers && export UV_PROJECT_ENVIRONMENT && $(SYNC) --group peers
+	@touch $@
 
 # Any npm of version 7 or newer will do; where there is none, a Python package carries one.
 node_modules/.installed: package-lock.json package.json

@@ -1,4 +1,4 @@
-"""The form that starts a run: the fields that every run has, and those that the chosen strategy declares.
+"""The form that starts a run: the fields that every run has, those that the strategy declares, and every rule.
 
 Choices are looked up only when the form is drawn: whether a choice is valid is for ``check_request`` to say, which
 every other door asks as well.
@@ -15,9 +15,20 @@ from django.db.models import Count
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import cached_property
 
-from backtests.engine.rules import LEAST_CASH, MOST_CASH
+from backtests.engine.presets import PRESETS
+from backtests.engine.rule_text import written
+from backtests.engine.rules import RULES_BY_KEY
 from backtests.models import Interval, Run, Universe
-from backtests.runs.errors import RequestRefused
+from backtests.rule_fields import (
+    ESSENTIAL,
+    RULE_FIELDS,
+    RuleGroup,
+    preset_choices,
+    preset_note,
+    rule_groups,
+    with_preset,
+)
+from backtests.runs.errors import ParameterRefused, RequestRefused
 from backtests.runs.execute import least_bars
 from backtests.runs.plan import stored_intervals
 from backtests.runs.request import CheckedRequest, RunRequest, active_strategies, check_request
@@ -31,7 +42,7 @@ Choices = list[tuple[str, str]]
 
 
 class RunForm(forms.Form):
-    """Everything about a run. Parameters of the strategy are fields named ``param-<key>``."""
+    """Everything about a run. Parameters of the strategy are fields named ``param-<key>``, rules by their key."""
 
     universe = forms.CharField(help_text="Which symbols to test", widget=forms.Select)
     strategy = forms.CharField(help_text="When to trade", widget=forms.Select)
@@ -42,32 +53,23 @@ class RunForm(forms.Form):
     end_date = forms.DateField(
         label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}), help_text="Empty: the last bar"
     )
-    cash = forms.FloatField(
-        initial=10_000, min_value=LEAST_CASH, max_value=MOST_CASH, help_text="Starting cash for every symbol"
-    )
-    fee_pct = forms.FloatField(
-        label="Fee %", initial=0.1, min_value=0, max_value=50, help_text="Of the traded value, on each side"
-    )
-    slippage_pct = forms.FloatField(
-        label="Slippage %", initial=0.05, min_value=0, max_value=50, help_text="How much worse each fill is"
+    preset = forms.CharField(
+        label="Rules of",
+        required=False,
+        help_text="What you have changed yourself stays",
+        widget=forms.Select(choices=preset_choices()),
     )
     token = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
 
     def __init__(self, values: Any = None, *, like: Run | None = None) -> None:
-        super().__init__(values, label_suffix="", initial=_values_of(like) if like is not None else None)
+        sent = None if values is None else with_preset(values)
+        super().__init__(sent, label_suffix="", initial=_values_of(like) if like is not None else None)
         self.checked: CheckedRequest | None = None
         self.initial["token"] = secrets.token_urlsafe(16)
         self.strategy_class = self._strategy_class()
-        for key, parameter in self.strategy_class.parameters().items():
-            kind: Any = forms.IntegerField if parameter.kind == "int" else forms.FloatField
-            self.fields[PARAMETER_PREFIX + key] = kind(
-                label=parameter.label,
-                initial=f"{parameter.default:g}",
-                min_value=parameter.low,
-                max_value=parameter.high,
-                help_text=parameter.help,
-            )
-            self._fill_in(PARAMETER_PREFIX + key, f"{parameter.default:g}")
+        self._add_parameters()
+        # Shared by all forms: nobody changes them, and copies would double what checking a form takes.
+        self.fields.update(RULE_FIELDS)
         self._offer("universe", lambda: [(row.slug, _label(row)) for row in self.universes])
         self._offer("strategy", lambda: self.active_strategies)
         self._offer("interval", lambda: self.intervals)
@@ -105,6 +107,28 @@ class RunForm(forms.Form):
         """Return the bound fields of the strategy's parameters, in declared order."""
         return [self[name] for name in self.fields if name.startswith(PARAMETER_PREFIX)]
 
+    def essential_rules(self) -> list[forms.BoundField]:
+        """Return the bound fields of the rules that are seen at once."""
+        return [self[key] for key in ESSENTIAL]
+
+    @property
+    def chosen_preset(self) -> str:
+        """The key of the preset that the values are of, as it was sent."""
+        return str(self["preset"].value() or "")
+
+    def rule_groups(self) -> list[RuleGroup]:
+        """Return the other rules by group."""
+        return rule_groups(self, self.chosen_preset)
+
+    @property
+    def preset_help(self) -> str:
+        """What is worth knowing of the preset."""
+        return PRESETS[self.chosen_preset].help if self.chosen_preset in PRESETS else ""
+
+    def preset_note(self) -> list[tuple[str, str]]:
+        """Return what the preset sets, in words."""
+        return preset_note(self.chosen_preset)
+
     def wrong_fields(self) -> list[forms.BoundField]:
         """Return the bound fields with something wrong, in the order of the form."""
         return [self[name] for name in self.fields if name in self.errors]
@@ -121,7 +145,7 @@ class RunForm(forms.Form):
 
     def refuse(self, error: RequestRefused) -> None:
         """Show why a request was refused, at the field that the refusal names."""
-        name = error.field if error.field in self.fields else PARAMETER_PREFIX + error.field
+        name = PARAMETER_PREFIX + error.field if isinstance(error, ParameterRefused) else error.field
         self.add_error(name if name in self.fields else None, error.problem)
 
     def _request(self) -> RunRequest:
@@ -132,12 +156,25 @@ class RunForm(forms.Form):
             if name.startswith(PARAMETER_PREFIX)
         }
         shared = {key: value for key, value in cleaned.items() if key in RunRequest.__slots__ and value is not None}
-        return RunRequest(**{**shared, "parameters": parameters})
+        rules = {key: cleaned[key] for key in RULE_FIELDS}
+        return RunRequest(**{**shared, "parameters": parameters, "rules": rules})
 
-    def _fill_in(self, name: str, value: object) -> None:
-        """Give a field that was not sent its default: the strategy has just been changed, or a program is brief."""
-        if self.is_bound and name not in self.data:
-            self.data = {**{key: self.data[key] for key in self.data}, name: str(value)}
+    def _add_parameters(self) -> None:
+        """Add the strategy's; one not sent has its default: the strategy has just changed, or a program is brief."""
+        defaults: dict[str, str] = {}
+        for key, parameter in self.strategy_class.parameters().items():
+            name, value = PARAMETER_PREFIX + key, f"{parameter.default:g}"
+            kind: Any = forms.IntegerField if parameter.kind == "int" else forms.FloatField
+            self.fields[name] = kind(
+                label=parameter.label,
+                initial=value,
+                min_value=parameter.low,
+                max_value=parameter.high,
+                help_text=parameter.help,
+            )
+            defaults[name] = value
+        if self.is_bound:
+            self.data = {**defaults, **self.data}
 
     def _offer(self, name: str, choices: Callable[[], Choices]) -> None:
         widget = self.fields[name].widget
@@ -163,10 +200,10 @@ def _label(universe: Universe) -> str:
 
 
 def _values_of(run: Run) -> dict[str, Any]:
-    shared = ("interval", "start_date", "end_date", "cash", "fee_pct", "slippage_pct")
-    values = {name: getattr(run, name) for name in shared}
-    parameters = {PARAMETER_PREFIX + key: value for key, value in run.parameters.items()}
-    plain = {
-        key: f"{value:.15g}" if isinstance(value, float) else value for key, value in (values | parameters).items()
+    values = {name: getattr(run, name) for name in ("interval", "start_date", "end_date", "preset")}
+    parameters = {
+        PARAMETER_PREFIX + key: f"{value:.15g}" if isinstance(value, float) else value
+        for key, value in run.parameters.items()
     }
-    return {**plain, "universe": run.universe.slug, "strategy": run.strategy.key}
+    rules = {key: written(RULES_BY_KEY[key], value) for key, value in run.rules.items() if key in RULES_BY_KEY}
+    return {**values, **parameters, **rules, "universe": run.universe.slug, "strategy": run.strategy.key}

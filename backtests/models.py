@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import asdict
+from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import timezone
 
+from backtests.engine.rules import RULES_BY_KEY, Rules
 from strategies.registry import strategies
 
 
@@ -113,6 +115,11 @@ def new_run_id() -> str:
     return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(12))
 
 
+def default_rules() -> dict[str, Any]:
+    """Return every rule at its default, by key."""
+    return asdict(Rules())
+
+
 class Run(models.Model):
     """One scan: a strategy with parameters and rules, over a universe's bars of one interval between two dates."""
 
@@ -128,9 +135,8 @@ class Run(models.Model):
     interval = models.CharField(max_length=4, choices=Interval.choices, default=Interval.DAY_1)
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True)
-    cash = models.FloatField(default=10_000, validators=[MinValueValidator(0.01)])
-    fee_pct = models.FloatField(default=0.1, validators=[MinValueValidator(0), MaxValueValidator(50)])
-    slippage_pct = models.FloatField(default=0.05, validators=[MinValueValidator(0), MaxValueValidator(50)])
+    preset = models.CharField(max_length=40, blank=True, help_text="The preset that the rules were chosen from.")
+    rules = models.JSONField(default=default_rules, help_text="Every rule of the engine, by key.")
 
     submission = models.CharField(max_length=64, null=True, unique=True, editable=False)
     engine_version = models.CharField(max_length=40)
@@ -146,8 +152,6 @@ class Run(models.Model):
     class Meta:
         ordering = ["-created_at"]
         constraints = [
-            models.CheckConstraint(condition=Q(cash__gt=0), name="run_cash_positive"),
-            models.CheckConstraint(condition=Q(fee_pct__gte=0, slippage_pct__gte=0), name="run_costs_not_negative"),
             models.CheckConstraint(condition=Q(n_done__lte=F("n_symbols")), name="run_done_within_symbols"),
             models.CheckConstraint(condition=Q(n_failed__lte=F("n_done")), name="run_failed_within_done"),
             models.CheckConstraint(
@@ -176,15 +180,31 @@ class Run(models.Model):
         return self.state == self.State.COMPLETE
 
     @property
-    def labelled_parameters(self) -> list[tuple[str, float]]:
-        """The parameters by label, in the order in which the strategy declares them; PostgreSQL returns another one.
+    def engine_rules(self) -> Rules:
+        """The rules as the engine takes them.
 
-        The strategy of an old run may be gone; its parameters then keep their keys.
+        Another version of the engine may have saved the run: rules that it did not know are at their defaults, those
+        that are gone are left out, and a value that is no longer taken is refused with RulesError.
+        """
+        return Rules.of({key: value for key, value in self.rules.items() if key in RULES_BY_KEY})
+
+    @property
+    def ordered_parameters(self) -> dict[str, float]:
+        """The parameters in the order in which the strategy declares them; PostgreSQL returns another one.
+
+        The strategy of an old run may be gone; its parameters then come by key.
         """
         strategy = strategies().get(self.strategy.key)
+        declared = [key for key in (strategy.parameters() if strategy else ()) if key in self.parameters]
+        return {key: self.parameters[key] for key in [*declared, *sorted(set(self.parameters) - set(declared))]}
+
+    @property
+    def labelled_parameters(self) -> list[tuple[str, float]]:
+        """The parameters by label, in declared order; those of a strategy that is gone keep their keys."""
+        strategy = strategies().get(self.strategy.key)
         declared = strategy.parameters() if strategy else {}
-        keys = [*(key for key in declared if key in self.parameters), *(set(self.parameters) - set(declared))]
-        return [(declared[key].label if key in declared else key, self.parameters[key]) for key in keys]
+        values = self.ordered_parameters
+        return [(declared[key].label if key in declared else key, value) for key, value in values.items()]
 
 
 class RunChunk(models.Model):
@@ -244,10 +264,40 @@ class Result(models.Model):
     cagr_pct = models.FloatField(null=True)
     volatility_pct = models.FloatField(null=True)
     sharpe = models.FloatField(null=True)
+    sortino = models.FloatField(null=True)
+    calmar = models.FloatField(null=True)
+    omega = models.FloatField(null=True)
     max_drawdown_pct = models.FloatField(null=True)
+    average_drawdown_pct = models.FloatField(null=True)
+    longest_drawdown_bars = models.FloatField(null=True)
+    average_drawdown_bars = models.FloatField(null=True)
     trades = models.PositiveIntegerField(null=True)
     open_trades = models.PositiveIntegerField(null=True)
     win_rate_pct = models.FloatField(null=True)
+    best_trade_pct = models.FloatField(null=True)
+    worst_trade_pct = models.FloatField(null=True)
+    average_trade_pct = models.FloatField(null=True)
+    longest_trade_bars = models.FloatField(null=True)
+    average_trade_bars = models.FloatField(null=True)
+    profit_factor = models.FloatField(null=True)
+    expectancy = models.FloatField(null=True)
+    sqn = models.FloatField(null=True)
+    kelly_pct = models.FloatField(null=True)
+    payoff_ratio = models.FloatField(null=True)
+    fees_paid = models.FloatField(null=True)
+    slippage_paid = models.FloatField(null=True)
+    borrow_paid = models.FloatField(null=True)
+    turnover = models.FloatField(null=True)
+    longest_win_streak = models.PositiveIntegerField(null=True)
+    longest_loss_streak = models.PositiveIntegerField(null=True)
+    var_95_pct = models.FloatField(null=True)
+    cvar_95_pct = models.FloatField(null=True)
+    skew = models.FloatField(null=True)
+    kurtosis = models.FloatField(null=True)
+    ulcer_index = models.FloatField(null=True)
+    average_mae_pct = models.FloatField(null=True)
+    average_mfe_pct = models.FloatField(null=True)
+    probabilistic_sharpe_pct = models.FloatField(null=True)
 
     curve = models.BinaryField(
         default=bytes, help_text="Equity ÷ cash at 60 evenly spaced bars, little-endian float32."

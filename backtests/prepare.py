@@ -51,7 +51,11 @@ def warm_kernels(say: Say) -> None:
     from backtests.engine.warm import warm
 
     began = perf_counter()
-    warm()
+    try:
+        warm()
+    except Exception:
+        # Somebody's own strategy: its runs will say so symbol by symbol. What it kept from being warmed compiles later.
+        logger.exception("a strategy failed on the bars that warm it up")
     if (took := perf_counter() - began) > 2:
         say(f"Compiled the kernels in {took:.1f} s; the next start finds them compiled.")
 

@@ -16,6 +16,7 @@ from backtests.runs.errors import RequestRefused
 from backtests.runs.plan import coverage
 from backtests.runs.start import start
 from backtests.runs.statistics import RunStatistics, read_rows, sorted_rows
+from backtests.streams.assumptions import assumptions_of, rule_facts_of
 from backtests.streams.feed import follow, run_exists
 from backtests.streams.fragments import columns_of, facts_of, progress_of, tiles_of
 from backtests.streams.rows import render_rows
@@ -99,6 +100,8 @@ def run(request: HtmxHttpRequest, run_id: str) -> HttpResponse:
     context = {
         "run": found,
         "facts": facts_of(found),
+        "rule_facts": rule_facts_of(found),
+        "assumptions": assumptions_of(found),
         "columns": columns_of(found, sort=sort),
         "rows": mark_safe("\n".join(render_rows(sorted_rows(rows, sort)))),  # noqa: S308 - made of escaped values
         "last_sequence": len(rows),

@@ -34,6 +34,7 @@ class Variable:
 
 ENVIRONMENT = (
     Variable("TRAWL_DATA_DIR", "var", "Folder of the embedded database and the secret key; relative to the checkout."),
+    Variable("TRAWL_STRATEGIES_DIR", "", "Folder of your own strategies. Empty: strategies in TRAWL_DATA_DIR."),
     Variable("DATABASE_URL", "", "postgres://user:password@host:5432/name. Empty: SQLite in TRAWL_DATA_DIR."),
     Variable("REDIS_URL", "", "redis://host:6379/0, the channel layer of several processes. Empty: in memory."),
     Variable("TRAWL_SECRET_KEY", "", "Signs sessions and forms. Empty: made once and kept in TRAWL_DATA_DIR."),
@@ -155,12 +156,24 @@ def _database(data_dir: Path) -> dict[str, Any]:
     return database
 
 
+def _strategies_dir(data_dir: Path) -> Path:
+    given = _text("TRAWL_STRATEGIES_DIR")
+    if not given:
+        return data_dir / "strategies"
+    path = (BASE_DIR / given).resolve()
+    if not path.is_dir() or not os.access(path, os.R_OK | os.X_OK):
+        # Without this, a mistyped name or a volume that is not mounted would quietly take everybody's strategies away.
+        raise ImproperlyConfigured(f"TRAWL_STRATEGIES_DIR must be a folder that can be read; it is {given!r}.")
+    return path
+
+
 DATA_DIR = (BASE_DIR / _text("TRAWL_DATA_DIR")).resolve()
 try:
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     SECRET_KEY = _secret_key(DATA_DIR)
 except OSError as error:
     raise ImproperlyConfigured(f"TRAWL_DATA_DIR must be a folder that can be written: {error}") from error
+STRATEGIES_DIR = _strategies_dir(DATA_DIR)
 DEBUG = _flag("TRAWL_DEBUG")
 ALLOWED_HOSTS = _list("TRAWL_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = _origins("TRAWL_TRUSTED_ORIGINS")

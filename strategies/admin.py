@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,14 +16,15 @@ from django.utils.text import Truncator
 
 from strategies.models import Strategy
 from strategies.registry import strategies
+from strategies.user_strategies import broken
 
-FROM_CODE = "Label, help and default parameters of a built-in strategy come from its code and cannot be edited."
+FROM_CODE = "Label, help and default parameters of a strategy come from its code and cannot be edited."
 NO_CODE = "There is no code for this strategy any more, so that it cannot be offered."
 
 
 def lacks_code(strategy: Strategy) -> bool:
-    """Whether the row is of a built-in strategy that this version no longer has."""
-    return strategy.is_builtin and strategy.key not in strategies()
+    """Whether the row is of a strategy whose code is gone: this version, or the users' folder, no longer has it."""
+    return (strategy.is_builtin or bool(strategy.source)) and strategy.key not in strategies()
 
 
 class StrategyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subscripted at run time
@@ -42,24 +44,29 @@ class StrategyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subs
 @admin.register(Strategy)
 class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = StrategyForm
-    list_display = ["label", "is_active", "key", "short_help", "defaults", "runs_link"]
+    list_display = ["label", "is_active", "key", "short_help", "defaults", "origin", "runs_link"]
     list_editable = ["is_active"]
     list_filter = ["is_active", "is_builtin"]
     search_fields = ["label", "key", "help"]
     actions = ["activate", "deactivate"]
     fieldsets = [
-        (None, {"fields": ["label", "key", "help", "defaults"], "description": FROM_CODE}),
+        (None, {"fields": ["label", "key", "help", "defaults", "origin"], "description": FROM_CODE}),
         ("Use", {"fields": ["is_active", "runs_link", "updated_at"]}),
     ]
-    readonly_fields = ["label", "key", "help", "defaults", "runs_link", "updated_at"]
+    readonly_fields = ["label", "key", "help", "defaults", "origin", "runs_link", "updated_at"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A row is nothing without the code that it stands for.
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Strategy | None = None) -> bool:
-        # A built-in would be back after the next migration, active again. None asks for the list's bulk deletion.
-        return obj is not None and not obj.is_builtin and super().has_delete_permission(request, obj)
+        # One with code would be back after the next start, active again. None asks for the list's bulk deletion.
+        may_go = obj is not None and not obj.is_builtin and obj.key not in strategies()
+        return may_go and super().has_delete_permission(request, obj)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        shown = {"broken": broken(), "strategies_dir": settings.STRATEGIES_DIR}
+        return super().changelist_view(request, {**shown, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Strategy]:
         rows: QuerySet[Strategy] = super().get_queryset(request)
@@ -80,6 +87,11 @@ class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         keys = dict.fromkeys([*declared, *stored])
         return ", ".join(f"{key} = {stored[key]}" for key in keys) or "none"
 
+    @admin.display(description="comes from", ordering="source")
+    def origin(self, strategy: Strategy) -> str:
+        place = strategy.source or ("Trawl" if strategy.is_builtin else "somebody")
+        return f"{place}, code is gone" if lacks_code(strategy) else place
+
     @admin.display(description="runs", ordering="n_runs")
     def runs_link(self, strategy: Strategy) -> SafeString:
         address = f"{reverse('admin:backtests_run_changelist')}?strategy__id__exact={strategy.pk}"
@@ -97,12 +109,13 @@ class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _switch(self, request: HttpRequest, chosen: QuerySet[Strategy], *, is_active: bool) -> None:
         done = "activated" if is_active else "deactivated"
         n_switched = 0
-        for strategy in chosen.exclude(is_active=is_active):
+        # One whose code is gone is off already; switched off by hand as well, it stays off when its code is back.
+        for strategy in chosen.exclude(is_active=is_active, is_missing=False):
             if is_active and lacks_code(strategy):
                 self.message_user(request, f"{strategy}: {NO_CODE}", messages.WARNING)
                 continue
-            strategy.is_active = is_active
-            strategy.save(update_fields=["is_active", "updated_at"])
+            strategy.is_active, strategy.is_missing = is_active, False
+            strategy.save(update_fields=["is_active", "is_missing", "updated_at"])
             self.log_change(request, strategy, f"{done.capitalize()}.")
             n_switched += 1
         self.message_user(request, f"{n_switched} {'strategy' if n_switched == 1 else 'strategies'} {done}.")

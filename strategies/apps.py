@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.checks import register
 from django.db.models.signals import post_migrate
 
 
@@ -14,4 +15,10 @@ class StrategiesConfig(AppConfig):
     name = "strategies"
 
     def ready(self) -> None:
+        from django.conf import settings
+
+        from strategies import checks, user_strategies
+
+        register(checks.broken_strategies)
         post_migrate.connect(_sync, sender=self)
+        user_strategies.load(settings.STRATEGIES_DIR)

@@ -19,6 +19,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 BOOL = np.dtype(np.bool_)
 PRICE_FIELDS = ("open", "high", "low", "close")
+# Beyond these no figure of money has a finite square, and one absurd price would make a market's average infinite.
+LEAST_PRICE, LARGEST_PRICE = 1e-30, 1e30
+LARGEST_VOLUME = 1e30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,9 +35,9 @@ class Bars:
     time : int64, shape (n,)
         Start of each bar in seconds since 1970-01-01 UTC, strictly increasing.
     open, high, low, close : float64, shape (n,)
-        Prices in the quote currency, finite and positive, ``low <= open, close <= high``.
+        Prices in the quote currency, from 1e-30 to 1e30, ``low <= open, close <= high``.
     volume : float64, shape (n,)
-        Units traded, finite, zero or more.
+        Units traded, from 0 to 1e30.
     """
 
     time: IntArray
@@ -61,8 +64,8 @@ class Bars:
         ------
         BarsError
             If lengths differ, times do not strictly increase or are no whole numbers, a value is missing or infinite, a
-            price is not positive, a volume is negative, or open or close lie outside ``[low, high]``. The message names
-            the field and the bar.
+            price is not from 1e-30 to 1e30, a volume not from 0 to 1e30, or open or close lie outside ``[low, high]``.
+            The message names the field and the bar.
         """
         columns = {"open": open, "high": high, "low": low, "close": close, "volume": volume}
         bars = cls(_column("time", time, np.int64), *(_column(name, columns[name], np.float64) for name in columns))
@@ -95,19 +98,32 @@ class Signals:
     ----------
     entry, exit : bool, shape (n,)
         True on the bars on whose close the rule says to enter or to leave.
+    short_entry, short_exit : bool, shape (n,), or None
+        The same for a short position. None mirrors the long side: a short position is entered where a long one would be
+        left, and left where a long one would be entered.
     """
 
     entry: BoolArray
     exit: BoolArray
+    short_entry: BoolArray | None = None
+    short_exit: BoolArray | None = None
 
     def checked(self, bars: Bars) -> Signals:
         """Return these signals, or raise SignalsError if they do not fit the bars."""
         wanted = (len(bars.time),)
-        for name, array in (("entry", self.entry), ("exit", self.exit)):
-            if type(array) is not np.ndarray or array.dtype is not BOOL or array.shape != wanted:
-                shape = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-                raise SignalsError(f"{name} must be bool of shape ({len(bars)},); the strategy returned {shape}")
+        _fits("entry", self.entry, wanted)
+        _fits("exit", self.exit, wanted)
+        if self.short_entry is not None:
+            _fits("short_entry", self.short_entry, wanted)
+        if self.short_exit is not None:
+            _fits("short_exit", self.short_exit, wanted)
         return self
+
+
+def _fits(name: str, array: object, wanted: tuple[int]) -> None:
+    if type(array) is not np.ndarray or array.dtype is not BOOL or array.shape != wanted:
+        shape = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise SignalsError(f"{name} must be bool of shape ({wanted[0]},); the strategy returned {shape}")
 
 
 def _column(name: str, values: object, dtype: type[Scalar]) -> npt.NDArray[Scalar]:
@@ -131,7 +147,8 @@ def _check(bars: Bars) -> None:
         if len(column) != len(bars.time):
             raise BarsError(f"{name} has {len(column)} values, time has {len(bars.time)}")
         _refuse(~np.isfinite(column), name, "must be finite")
-        _refuse(column < 0 if name == "volume" else column <= 0, name, "must not be negative or a price of zero")
+        least, largest = (0.0, LARGEST_VOLUME) if name == "volume" else (LEAST_PRICE, LARGEST_PRICE)
+        _refuse((column < least) | (column > largest), name, f"must be from {least:g} to {largest:g}")
     _refuse(np.concatenate(([False], np.diff(bars.time) <= 0)) if len(bars) else np.zeros(0, bool), "time", "must rise")
     _refuse(bars.low > bars.high, "low", "must not be above high")
     for name in ("open", "close"):
@@ -141,4 +158,4 @@ def _check(bars: Bars) -> None:
 
 def _refuse(bad: BoolArray, name: str, rule: str) -> None:
     if bad.any():
-        raise BarsError(f"{name} {rule}; bar {int(np.argmax(bad))} breaks this ({int(bad.sum())} bars in all)")
+        raise BarsError(f"{name} {rule}; bar {int(np.argmax(bad))} breaks this ({int(bad.sum())} of {len(bad)} bars)")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
-import sys
-from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
-from strategies import indicators
 from strategies.bars import Bars, Signals
 from strategies.errors import ParameterError
 from strategies.params import Float, Int
+from strategies.source import source_digest
 
 AnyParameter = Int | Float
 
@@ -64,18 +60,10 @@ class Strategy:
 
     @classmethod
     def help(cls) -> str:
-        """Return the idea: the first paragraph of the docstring on one line."""
-        return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+        """Return the idea: the first paragraph of the class's own docstring on one line."""
+        return " ".join(inspect.cleandoc(cls.__doc__ or "").split("\n\n")[0].split())
 
     @classmethod
     def code_version(cls) -> str:
-        """Return a digest of the source that decides its signals: its own module and the indicators."""
-        return _code_version(cls.__module__)
-
-
-@cache
-def _code_version(module: str) -> str:
-    digest = hashlib.blake2b(inspect.getsource(sys.modules[module]).encode(), digest_size=8)
-    for path in sorted(Path(indicators.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+        """Return a digest of the source that decides its signals: its module, what that builds on, the indicators."""
+        return source_digest(cls, root=Strategy)

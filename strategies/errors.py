@@ -5,6 +5,8 @@ StrategyError
 ├── ParameterError       a parameter that is unknown or outside its bounds
 ├── IndicatorError       an indicator asked for something that it cannot compute
 ├── SignalsError         a strategy returned something that is not Signals for these bars
+├── ContractBroken       a strategy does not keep what every strategy must keep
+├── FileBroken           a file or package that gives no strategy
 └── UnknownStrategy      no strategy has this key
 """
 
@@ -39,6 +41,27 @@ class IndicatorError(StrategyError):
 
 class SignalsError(StrategyError):
     """A strategy returned something other than signals for the bars that it was given."""
+
+
+class ContractBroken(StrategyError):
+    """A strategy does not keep what every strategy must keep.
+
+    ``problem`` says what was found, with ``{bar}`` where the bar is named; ``bar`` is its number in the bars, or None.
+    """
+
+    def __init__(self, problem: str, bar: int | None = None) -> None:
+        super().__init__(problem.replace("{bar}", f"bar {bar}"))
+        self.problem = problem
+        self.bar = bar
+
+
+class FileBroken(StrategyError):
+    """A file or package that gives no strategy; ``line`` is the line of the file where the reason lies, if known."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        super().__init__(reason if line is None else f"line {line}: {reason}")
+        self.reason = reason
+        self.line = line
 
 
 class UnknownStrategy(StrategyError):

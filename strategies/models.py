@@ -10,6 +10,15 @@ class Strategy(models.Model):
     default_parameters = models.JSONField(default=dict, blank=True)
     is_active = models.BooleanField(default=True, help_text="Inactive strategies are not offered and start no runs.")
     is_builtin = models.BooleanField(default=True, editable=False)
+    source = models.CharField(
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text="The file or package of a strategy that somebody added; empty otherwise.",
+    )
+    is_missing = models.BooleanField(
+        default=False, editable=False, help_text="Switched off because its code is gone; on again when that is back."
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,7 +14,7 @@ import pyarrow.csv
 import pyarrow.feather
 import pyarrow.parquet
 
-from backtests.engine import ENGINE_VERSION
+from backtests.engine import ENGINE_VERSION, Rule, preset_rules
 from backtests.models import Run, RunChunk, Universe
 from backtests.prices.store import write_bars
 from backtests.prices.universes import Listing, save_universe
@@ -38,7 +39,7 @@ def make_bars(
     opens: Sequence[float] | None = None,
     start_s: int = MONDAY_S,
     step_s: int = DAY_S,
-    volume: float = 1000.0,
+    volume: float | Sequence[float] = 1000.0,
 ) -> Bars:
     """Return bars with these closes that reach no further than their open and close.
 
@@ -52,7 +53,7 @@ def make_bars(
         high=[max(pair) for pair in zip(opens, closes, strict=True)],
         low=[min(pair) for pair in zip(opens, closes, strict=True)],
         close=closes,
-        volume=[volume] * len(closes),
+        volume=[volume] * len(closes) if isinstance(volume, float | int) else volume,
     )
 
 
@@ -63,9 +64,11 @@ def make_market(
 
     Only sums, products and uniform draws make the prices, because exp and normal draws may differ in their last bit
     between machines and versions. ``walk`` has no direction, ``rising`` and ``falling`` have one, ``waves`` turns every
-    30 bars, ``gaps`` opens far from the close before, ``flat`` does not move at all.
+    30 bars, ``gaps`` opens far from the close before, ``flat`` does not move at all. Volume is a thousand on average,
+    now and then three times as much, and the same on every bar of ``flat``.
     """
-    random = np.random.default_rng(seed)
+    # Volumes are drawn apart, so that they leave the prices of a seed as they are.
+    random, crowd = np.random.default_rng(seed), np.random.default_rng([seed, 1])
     drift = {"rising": 0.002, "falling": -0.002}.get(shape, 0.0)
     market = {}
     for number in range(n_symbols):
@@ -73,11 +76,12 @@ def make_market(
         gap = (0.1 if shape == "gaps" else 0.002) * (random.random(n_bars) - 0.5)
         if shape == "waves":
             change += np.where(np.arange(n_bars) // 30 % 2 == 0, 0.006, -0.006)
+        volume = 3000.0 * crowd.random(n_bars) ** 2
         if shape == "flat":
-            change, gap = np.zeros(n_bars), np.zeros(n_bars)
+            change, gap, volume = np.zeros(n_bars), np.zeros(n_bars), np.full(n_bars, 1000.0)
         close = price * np.cumprod(1.0 + change)
         opens = np.concatenate(([price], close[:-1])) * (1.0 + gap)
-        market[f"S{number}"] = make_bars(close.tolist(), opens=opens.tolist())
+        market[f"S{number}"] = make_bars(close.tolist(), opens=opens.tolist(), volume=volume.tolist())
     return market
 
 
@@ -138,6 +142,7 @@ def make_run(universe: Universe, *, strategy: str = "rsi", bars_per_symbol: floa
         strategy=Strategy.objects.get(key=strategy),
         universe=universe,
         parameters={**get_strategy(strategy)().values, **fields.pop("parameters", {})},
+        rules=asdict(preset_rules(fields.get("preset", ""), fields.pop("rules", {}))),
         engine_version=ENGINE_VERSION,
         n_symbols=len(symbol_ids),
         **fields,
@@ -145,6 +150,15 @@ def make_run(universe: Universe, *, strategy: str = "rsi", bars_per_symbol: floa
     for index, ids in enumerate(chunks_of(symbol_ids, bars_per_symbol=bars_per_symbol)):
         RunChunk.objects.create(run=run, index=index, symbol_ids=ids, n_symbols=len(ids))
     return run
+
+
+def another_value(rule: Rule) -> Any:
+    """Return a value that a rule takes and that is not its default."""
+    if rule.kind == "choice":
+        return list(rule.choices)[-1]
+    if rule.kind == "switch":
+        return not rule.default
+    return rule.low if rule.default != rule.low else rule.low + 1
 
 
 def execute_run(run: Run, *, n_chunks: int | None = None) -> Run:

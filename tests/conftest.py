@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import django
+import hypothesis
 import pytest
 from django.conf import settings
 from django.db import connections
@@ -20,6 +21,11 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.tooling.chromium import MISSING, find_chromium
+
+# The same examples on every run: a rare find must not stop somebody else's work. To look for new ones, run
+# pytest --hypothesis-profile=default --hypothesis-seed=N.
+hypothesis.settings.register_profile("repeatable", deadline=None, database=None, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 if settings.configured:
     raise pytest.UsageError(

@@ -24,6 +24,7 @@ def declared() -> dict[str, list[str]]:
     return {
         "Runtime": names(PYPROJECT["project"]["dependencies"]),
         "Tests and tools": names(PYPROJECT["dependency-groups"]["dev"]),
+        "Other backtesters": names(PYPROJECT["dependency-groups"]["peers"]),
         "Front end": list(json.loads((ROOT / "package.json").read_text())["dependencies"]),
         "Fetched when needed": [
             name.lower().replace("_", "-") for name in re.findall(r"^([A-Z_]+)_VERSION = ", MAKEFILE, re.MULTILINE)
@@ -51,5 +52,5 @@ def test_an_explanation_says_what_for_and_why(heading: str) -> None:
 def test_every_make_target_is_named_in_its_help() -> None:
     targets = re.search(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
     assert targets is not None
-    shown = re.findall(r"^#   make (\w+) ", MAKEFILE, re.MULTILINE)
+    shown = re.findall(r"^#   make ([\w-]+) ", MAKEFILE, re.MULTILINE)
     assert shown == [target for target in targets[1].split() if target not in {"help", "again"}]

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
+import strategies.conformance
 import strategies.indicators
 import strategies.library
 from backtests import engine
 
 ROOT = Path(__file__).parent.parent
-MODULES = ["strategies.bars", "strategies.params", "strategies.base", "strategies.registry", "strategies.errors"]
-PACKAGES = [strategies.indicators, strategies.library, engine]
+NAMES = ("bars", "params", "base", "registry", "errors", "source", "files", "user_strategies", "starter")
+MODULES = [f"strategies.{name}" for name in NAMES]
+PACKAGES = [strategies.conformance, strategies.indicators, strategies.library, engine]
 FORBIDDEN = ("django", "channels", "environ", "psycopg")
 
 

@@ -69,6 +69,8 @@ def test_an_empty_value_means_the_default(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("TRAWL_DATA_DIR", "/dev/null/trawl"),
+        ("TRAWL_STRATEGIES_DIR", "/no/such/folder"),
+        ("TRAWL_STRATEGIES_DIR", "manage.py"),
         ("DATABASE_URL", "mysql://user@host/name"),
         ("DATABASE_URL", "postgres://user@host:5432"),
         ("DATABASE_URL", "postgres://user@host:port/name"),

@@ -14,9 +14,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backtests.admin.records import Deletion, RecordAdmin, deletion_of, list_link, moment, row_link, table
-from backtests.engine import METRICS, TRADE, Metric
+from backtests.engine import EXIT_REASONS, TRADE, Metric
+from backtests.engine.table import TERMS, metrics_under
 from backtests.models import Result, Run, RunChunk, Symbol
 from backtests.streams import figures
+from backtests.streams.assumptions import assumptions_of
 from backtests.streams.fragments import elapsed_of
 
 SHOWN_TRADES = 50
@@ -25,7 +27,8 @@ SHOWN_TRADES = 50
 PROGRESS = ("state", "created_at", "started_at", "finished_at")
 COUNTERS = ("n_symbols", "n_done", "n_failed")
 BOOKKEEPING = ("id", "submission", "last_sequence")
-ASSUMPTIONS = tuple(field.name for field in Run._meta.fields if field.name not in {*PROGRESS, *COUNTERS, *BOOKKEEPING})
+SHOWN_OTHERWISE = {*PROGRESS, *COUNTERS, *BOOKKEEPING, "rules"}
+ASSUMPTIONS = (*(field.name for field in Run._meta.fields if field.name not in SHOWN_OTHERWISE), "rule_table")
 
 
 @admin.register(Run)
@@ -40,7 +43,7 @@ class RunAdmin(RecordAdmin):
         ("Assumptions", {"fields": ASSUMPTIONS}),
         ("Bookkeeping", {"fields": BOOKKEEPING, "classes": ["collapse"]}),
     ]
-    readonly_fields = ["elapsed", "done", "failed", "results_link", "chunks_link"]
+    readonly_fields = ["elapsed", "done", "failed", "results_link", "chunks_link", "rule_table"]
 
     def view_on_site(self, run: Run) -> str:
         return run.get_absolute_url()
@@ -74,6 +77,11 @@ class RunAdmin(RecordAdmin):
     @admin.display(description="created", ordering="created_at")
     def created(self, run: Run) -> str:
         return moment(run.created_at)
+
+    @admin.display(description="rules")
+    def rule_table(self, run: Run) -> SafeString:
+        rows = [(item.label, item.value, item.meaning) for item in assumptions_of(run)]
+        return table(["Rule", "Value", "Meaning"], rows, ends_in_words=True)
 
     @admin.display(description="results")
     def results_link(self, run: Run) -> SafeString:
@@ -195,8 +203,13 @@ class ResultAdmin(RecordAdmin):
     def metrics(self, result: Result) -> SafeString | str:
         if result.is_failed:
             return "none, because it failed"
-        rows = [(metric.label, shown(metric, getattr(result, metric.key)), metric.formula) for metric in METRICS]
-        return table(["Metric", "Value", "Formula"], rows, ends_in_words=True)
+        rows = [
+            (metric.label, shown(metric, value), explained(metric, value))
+            for metric in metrics_under(result.run.rules.get("sharpe"))
+            for value in [getattr(result, metric.key)]
+        ]
+        words = "; ".join(f"{word}: {meaning}" for word, meaning in TERMS.items())
+        return table(["Metric", "Value", "Formula"], rows, note=f"Words: {words}.", ends_in_words=True)
 
     @admin.display(description="trades")
     def trade_table(self, result: Result) -> SafeString | str:
@@ -218,7 +231,14 @@ def shown(metric: Metric, value: Any) -> str:
         return f"{value:,.2f}".replace("-", figures.MINUS)
     if metric.unit == "count":
         return figures.count(value)
+    if metric.unit == "bars":
+        return f"{value:,.1f}".removesuffix(".0")
     return figures.pct(value, 2) if metric.unit == "%" else figures.ratio(value)
+
+
+def explained(metric: Metric, value: Any) -> str:
+    """Return the formula of a metric; before it why there is no value, if there is none."""
+    return f"no value: {metric.undefined}. {metric.formula}" if value is None else metric.formula
 
 
 def trades_table(trade_list: bytes | memoryview) -> SafeString | str:
@@ -229,14 +249,20 @@ def trades_table(trade_list: bytes | memoryview) -> SafeString | str:
         return "not shown: they were saved by a version of the engine that laid trades out differently"
     rows = [
         (
+            "long" if trade["side"] > 0 else "short",
             moment(datetime.fromtimestamp(int(trade["entry_time"]), UTC)),
-            "still open" if trade["is_open"] else moment(datetime.fromtimestamp(int(trade["exit_time"]), UTC)),
+            moment(datetime.fromtimestamp(int(trade["exit_time"]), UTC)) if trade["exit_reason"] else "still open",
+            EXIT_REASONS[trade["exit_reason"]],
+            f"{trade['bars_held']:,}",
             *(f"{trade[name]:,.6g}" for name in ("entry_price", "exit_price", "units")),
-            *(f"{trade[name]:,.2f}".replace("-", figures.MINUS) for name in ("fees", "slippage", "pnl")),
-            figures.signed_pct(float(trade["return_pct"]), 2),
+            *(f"{trade[name]:,.2f}".replace("-", figures.MINUS) for name in ("fees", "slippage", "borrow", "pnl")),
+            *(figures.signed_pct(float(trade[name]), 2) for name in ("return_pct", "mae_pct", "mfe_pct")),
         )
         for trade in trades[:SHOWN_TRADES]
     ]
-    columns = ["Entry", "Exit", "Entry price", "Exit price", "Units", "Fees", "Slippage", "Profit", "Return"]
+    columns = (
+        "Side", "Entry", "Exit", "Why", "Bars", "Entry price", "Exit price", "Units",
+        "Fees", "Slippage", "Borrow", "Profit", "Return", "MAE", "MFE",
+    )  # fmt: skip
     note = f"The first {SHOWN_TRADES} of {len(trades):,} trades." if len(trades) > SHOWN_TRADES else ""
     return table(columns, rows, note=note)

@@ -12,12 +12,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Several measurements of one thing. ``goal`` is what is aimed at, in the same unit."""
+    """Several measurements of one thing. ``goal`` is what is aimed at, in the same unit.
+
+    ``ratio`` is how many times as long another tool takes as Trawl does, and ``least_ratio`` what that is aimed to be.
+    """
 
     label: str
     values: Sequence[float]
     unit: str = "ms"
     goal: float | None = None
+    ratio: float | None = None
+    least_ratio: float | None = None
 
     @property
     def median(self) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 from backtests.engine.evaluate import evaluate
 from backtests.engine.rules import Rules
 from strategies.bars import Bars
+from strategies.indicators.kernel import forget_old_kernels
 from strategies.indicators.table import compile_all
 from strategies.registry import strategies
 
@@ -22,3 +23,4 @@ def warm() -> None:
     rules = Rules()
     for strategy in strategies().values():
         evaluate(bars, strategy().signals(bars), rules, bars_per_year=252)
+    forget_old_kernels()

@@ -9,9 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from backtests.engine import PRESETS, RULES, RULES_BY_KEY, Rule
+from backtests.engine.rule_text import allowed, written
 from backtests.models import Run
 from backtests.runs.statistics import ResultRow, RunStatistics, sorted_rows
 from backtests.streams import figures
+from backtests.streams.assumptions import rule_facts_of
 from backtests.streams.fragments import elapsed_of, facts_of
 
 STYLES = {"up": "green", "down": "red", "flat": ""}
@@ -24,6 +27,8 @@ def print_scan(console: Console, run: Run, rows: Sequence[ResultRow], *, top: in
     # Names and reasons are Text everywhere: in a plain string, rich takes what stands in brackets for its markup.
     strategy, universe = Text(run.strategy.label, "bold"), Text(run.universe.name, "bold")
     console.print(Text.assemble(strategy, " on ", universe, f"{synthetic}, run {run.pk}"))
+    if rule_facts := rule_facts_of(run):
+        console.print(Text("; ".join(fact.text for fact in rule_facts), "dim"))
     console.print(Text(f"{', '.join(facts_of(run))}; {figures.duration(elapsed_of(run))}\n", "dim"))
     tested = [row for row in sorted_rows(list(rows), "-return_pct") if row.return_pct is not None]
     if tested:
@@ -33,6 +38,28 @@ def print_scan(console: Console, run: Run, rows: Sequence[ResultRow], *, top: in
     if failed := [row for row in rows if row.return_pct is None]:
         console.print(_failures(failed, top))
     console.print(_market_wide(statistics))
+
+
+def print_rules(console: Console) -> None:
+    """Print every rule with what it takes, and every preset with what it sets."""
+    rules = _table("Rules")
+    for heading in ("Rule", "Default", "Takes", "Meaning"):
+        rules.add_column(heading, overflow="fold", style="bold" if heading == "Rule" else "")
+    for rule in RULES:
+        unit = f" ({rule.unit})" if rule.unit else ""
+        rules.add_row(rule.key, written(rule, rule.default) or "off", allowed(rule) + unit, Text(_meaning(rule)))
+    presets = _table("Presets")
+    for heading in ("Preset", "What it is", "Sets"):
+        presets.add_column(heading, overflow="fold", style="bold" if heading == "Preset" else "")
+    for preset in PRESETS.values():
+        values = [f"{key}={written(RULES_BY_KEY[key], value)}" for key, value in preset.values.items()]
+        presets.add_row(preset.key, Text(preset.help), Text("\n".join(values)))
+    console.print(rules)
+    console.print(presets)
+
+
+def _meaning(rule: Rule) -> str:
+    return "\n".join([rule.help, *(f"{value}: {text}" for value, text in rule.choices.items())])
 
 
 def _ranking(title: str, rows: Sequence[ResultRow]) -> Table:

@@ -40,6 +40,7 @@ KINDS = (
     Kind("value-missing", "dropped", "missing value", "A bar needs all of open, high, low, close and volume."),
     Kind("price-not-positive", "dropped", "price not positive", "A price is greater than zero."),
     Kind("volume-negative", "dropped", "negative volume", "A volume is zero or more."),
+    Kind("value-absurd", "dropped", "absurd value", "A price is from 1e-30 to 1e30, a volume at most 1e30."),
     Kind("high-below-low", "dropped", "high below low", "It cannot be seen which of the two is wrong."),
     Kind("open-outside", "dropped", "open outside low to high", "It cannot be seen which of the three is wrong."),
     Kind("close-outside", "dropped", "close outside low to high", "It cannot be seen which of the three is wrong."),

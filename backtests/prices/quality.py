@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from backtests.prices.findings import Action, Finding, found, number_text
-from strategies.bars import PRICE_FIELDS, Bars, BoolArray, FloatArray, IntArray
+from strategies.bars import (
+    LARGEST_PRICE,
+    LARGEST_VOLUME,
+    LEAST_PRICE,
+    PRICE_FIELDS,
+    Bars,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
 
 VALUES = (*PRICE_FIELDS, "volume")
 BAD_TICK = 0.2  # an open or close this far outside the bar's range is no rounding
@@ -123,10 +132,19 @@ def _broken_rules(rows: Rows) -> dict[str, BoolArray]:
         "value-missing": ~np.logical_and.reduce([np.isfinite(column) for column in rows.values.values()]),
         "price-not-positive": np.logical_or.reduce([column <= 0 for column in prices]),
         "volume-negative": rows.values["volume"] < 0,
+        "value-absurd": np.logical_or.reduce([_is_absurd(rows, name) for name in VALUES]),
         "high-below-low": high < low,
         "open-outside": (open_ < low) | (open_ > high),
         "close-outside": (close < low) | (close > high),
     }
+
+
+def _is_absurd(rows: Rows, name: str) -> BoolArray:
+    """Return where a value is finite, and positive as it must be, but beyond what ``Bars`` takes."""
+    column = rows.values[name]
+    if name == "volume":
+        return (column > LARGEST_VOLUME) & np.isfinite(column)
+    return (column > 0) & ((column < LEAST_PRICE) | (column > LARGEST_PRICE)) & np.isfinite(column)
 
 
 def _text(rows: Rows, row: int, *names: str) -> str:
@@ -151,6 +169,7 @@ DETAILS: dict[str, Callable[[Rows, int], str]] = {
     ),
     "price-not-positive": lambda rows, row: _text(rows, row, *(n for n in PRICE_FIELDS if rows.values[n][row] <= 0)),
     "volume-negative": lambda rows, row: _text(rows, row, "volume"),
+    "value-absurd": lambda rows, row: _text(rows, row, *(name for name in VALUES if _is_absurd(rows, name)[row])),
     "high-below-low": lambda rows, row: _text(rows, row, "high", "low"),
     "open-outside": _outside("open"),
     "close-outside": _outside("close"),

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backtests.models import Run, RunChunk
+from strategies.registry import strategies
 
 # Names this process in leases. The random part tells it from a dead one that had the same number.
 PROCESS = f"{socket.gethostname()[:40]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -83,8 +84,12 @@ def give_up_dead_leases() -> int:
 
 
 def unfinished_runs() -> list[str]:
-    """Return the runs that have a chunk to be claimed, oldest first."""
-    open_runs = Run.objects.exclude(state=Run.State.COMPLETE)
+    """Return the runs that have a chunk to be claimed, oldest first.
+
+    A strategy that somebody has added since this process started is left to the processes that have it.
+    """
+    is_newer = ~Q(strategy__key__in=strategies()) & ~Q(strategy__source="") & Q(strategy__is_missing=False)
+    open_runs = Run.objects.exclude(state=Run.State.COMPLETE).exclude(is_newer)
     waiting = Q(state=RunChunk.State.WAITING)
     expired = Q(state=RunChunk.State.CLAIMED, leased_until__lt=timezone.now())
     free = RunChunk.objects.filter(waiting | expired, run__in=open_runs).values("run_id")

@@ -1,7 +1,8 @@
 """Errors of runs.
 
 RunError
-└── RequestRefused    a run that cannot be started as asked; names the field
+└── RequestRefused          a run that cannot be started as asked; names the field
+    └── ParameterRefused    a parameter of the strategy is why
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class RequestRefused(RunError):
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+
+
+class ParameterRefused(RequestRefused):
+    """A parameter that the strategy does not take: it may be called like a field or a rule, and is neither."""

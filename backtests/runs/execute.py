@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from time import perf_counter
@@ -66,13 +66,13 @@ def scan_of(run_id: str) -> Scan:
 def scan_from(run: Run) -> Scan:
     """Return what a run's symbols share."""
     strategy = get_strategy(run.strategy.key)(**run.parameters)
-    rules = Rules(cash=run.cash, fee=run.fee_pct / 100, slippage=run.slippage_pct / 100)
+    rules = run.engine_rules
     shared = [
         ENGINE_VERSION,
         strategy.key,
         strategy.code_version(),
         strategy.values,
-        [rules.cash, rules.fee, rules.slippage],
+        asdict(rules),
         [run.interval, run.universe.market, str(run.start_date), str(run.end_date)],
     ]
     return Scan(
@@ -80,7 +80,7 @@ def scan_from(run: Run) -> Scan:
         strategy=strategy,
         rules=rules,
         interval=run.interval,
-        bars_per_year=bars_per_year(run.universe.market, run.interval),
+        bars_per_year=bars_per_year(run.universe.market, run.interval, rules.days_a_year),
         start_date=run.start_date,
         end_date=run.end_date,
         digest=json.dumps(shared, sort_keys=True).encode(),

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import math
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from backtests.engine import Rules, RulesError
+from backtests.engine import Rules, RulesError, preset_rules
 from backtests.models import Interval, Universe
-from backtests.runs.errors import RequestRefused
+from backtests.runs.errors import ParameterRefused, RequestRefused
 from strategies.base import Strategy
 from strategies.errors import ParameterError
 from strategies.models import Strategy as StrategyRow
 from strategies.registry import get_strategy, strategies
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A scan as somebody asks for it, by keys. Percentages are percentages: a fee of 0.1 is 0.1 %."""
+    """A scan as somebody asks for it, by keys. ``rules`` are those that differ from the preset's, or the defaults."""
 
     strategy: str
     universe: str
@@ -27,9 +29,8 @@ class RunRequest:
     interval: str = "1d"
     start_date: date | None = None
     end_date: date | None = None
-    cash: float = 10_000.0
-    fee_pct: float = 0.1
-    slippage_pct: float = 0.05
+    preset: str = ""
+    rules: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class CheckedRequest:
     strategy: Strategy
     strategy_row: StrategyRow
     universe: Universe
+    preset: str
     rules: Rules
     interval: str
     start_date: date | None
@@ -48,10 +50,7 @@ class CheckedRequest:
 def check_request(request: RunRequest) -> CheckedRequest:
     """Return the request with its keys looked up, or raise RequestRefused, which names the field and what is valid."""
     row = active_strategy(request.strategy)
-    try:
-        strategy = get_strategy(row.key)(**dict(request.parameters))
-    except ParameterError as error:
-        raise RequestRefused(error.name, error.problem) from error
+    strategy = _strategy_of(row.key, request.parameters)
     if request.interval not in Interval.values:
         raise RequestRefused("interval", f"must be one of {', '.join(Interval.values)}; it is {request.interval!r}")
     if request.start_date and request.end_date and request.start_date > request.end_date:
@@ -62,11 +61,27 @@ def check_request(request: RunRequest) -> CheckedRequest:
         strategy=strategy,
         strategy_row=row,
         universe=find_universe(request.universe),
-        rules=rules_of(cash=request.cash, fee_pct=request.fee_pct, slippage_pct=request.slippage_pct),
+        preset=request.preset,
+        rules=_rules_of(request.preset, request.rules),
         interval=request.interval,
         start_date=request.start_date,
         end_date=request.end_date,
     )
+
+
+def _strategy_of(key: str, parameters: Mapping[str, Any]) -> Strategy:
+    kind = get_strategy(key)
+    try:
+        strategy = kind(**dict(parameters))
+        # Whoever plans a run asks for it, and somebody's own may raise.
+        _ = strategy.warmup
+    except ParameterError as error:
+        raise ParameterRefused(error.name, error.problem) from error
+    except Exception as error:
+        logger.exception("the strategy %s cannot be made with %s", key, dict(parameters))
+        problem = f"{kind.label} raises {type(error).__name__} with these parameters: {error}"
+        raise RequestRefused("strategy", problem) from error
+    return strategy
 
 
 def active_strategies() -> dict[str, StrategyRow]:
@@ -81,7 +96,8 @@ def active_strategy(key: str) -> StrategyRow:
     if key in active:
         return active[key]
     known = ", ".join(sorted(active)) or "none"
-    what = "is switched off" if key in strategies() else "is unknown"
+    is_off = key in strategies() and StrategyRow.objects.filter(key=key).exists()
+    what = "is switched off" if is_off else "is unknown"
     raise RequestRefused("strategy", f"{key!r} {what}; valid are: {known}")
 
 
@@ -96,13 +112,9 @@ def find_universe(slug: str) -> Universe:
     return universe
 
 
-def rules_of(*, cash: float, fee_pct: float, slippage_pct: float) -> Rules:
-    """Return the rules for percentages, or raise RequestRefused naming the field as the user knows it."""
-    for name, value in (("fee_pct", fee_pct), ("slippage_pct", slippage_pct)):
-        if not math.isfinite(value) or not 0 <= value <= 50:
-            raise RequestRefused(name, f"must be from 0 to 50 percent; it is {value:g}")
+def _rules_of(preset: str, values: Mapping[str, Any]) -> Rules:
     try:
-        return Rules(cash=cash, fee=fee_pct / 100, slippage=slippage_pct / 100)
+        return preset_rules(preset, values)
     except RulesError as error:
         raise RequestRefused(error.name, error.problem) from error
 

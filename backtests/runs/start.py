@@ -52,9 +52,8 @@ def _save(checked: CheckedRequest, symbol_ids: list[int], submission: str | None
         interval=checked.interval,
         start_date=checked.start_date,
         end_date=checked.end_date,
-        cash=checked.rules.cash,
-        fee_pct=round(checked.rules.fee * 100, 10),
-        slippage_pct=round(checked.rules.slippage * 100, 10),
+        preset=checked.preset,
+        rules=asdict(checked.rules),
         submission=submission,
         engine_version=ENGINE_VERSION,
         n_symbols=len(symbol_ids),
@@ -72,6 +71,6 @@ def _save(checked: CheckedRequest, symbol_ids: list[int], submission: str | None
 def _submission(checked: CheckedRequest, token: str) -> str:
     strategy, rules = checked.strategy, checked.rules
     dates = [checked.interval, checked.start_date, checked.end_date]
-    asked = [token, strategy.key, strategy.values, checked.universe.slug, asdict(rules), *dates]
+    asked = [token, strategy.key, strategy.values, checked.universe.slug, checked.preset, asdict(rules), *dates]
     content = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.blake2b(content.encode(), digest_size=32).hexdigest()

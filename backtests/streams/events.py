@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from backtests.engine import RULES
 from backtests.models import Run
 from backtests.runs.statistics import ResultRow, RunStatistics
 from backtests.streams.fragments import elapsed_of
@@ -63,18 +64,17 @@ def complete_event(run: Run, rows: Sequence[ResultRow]) -> dict[str, Any]:
 
 
 def assumptions_of(run: Run) -> dict[str, Any]:
-    """Return everything that a run assumes."""
+    """Return everything that a run assumes; a rule that is off is null."""
     return {
         "strategy": run.strategy.key,
-        "parameters": run.parameters,
+        "parameters": run.ordered_parameters,
         "universe": run.universe.slug,
         "is_synthetic": run.universe.is_synthetic,
         "interval": run.interval,
         "start_date": run.start_date.isoformat() if run.start_date else None,
         "end_date": run.end_date.isoformat() if run.end_date else None,
-        "cash": run.cash,
-        "fee_pct": run.fee_pct,
-        "slippage_pct": run.slippage_pct,
+        "preset": run.preset,
+        "rules": {**{rule.key: rule.default for rule in RULES}, **run.rules},
         "engine_version": run.engine_version,
     }
 

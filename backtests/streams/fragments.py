@@ -8,10 +8,13 @@ from datetime import datetime
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from backtests.engine import METRICS_BY_KEY
+from backtests.engine import RULES_BY_KEY
+from backtests.engine.rule_text import worded
+from backtests.engine.table import metrics_under
 from backtests.models import Run
 from backtests.runs.statistics import FIGURE_KEYS, ResultRow, RunStatistics
 from backtests.streams import figures
+from backtests.streams.assumptions import ALWAYS_TOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,9 @@ class Column:
 def columns_of(run: Run, *, sort: str = "") -> list[Column]:
     """Return the columns of figures; those of a finished run link to the table sorted by them, best first."""
     columns = []
+    metrics = {metric.key: metric for metric in metrics_under(run.rules.get("sharpe"))}
     for key in FIGURE_KEYS:
-        metric = METRICS_BY_KEY[key]
+        metric = metrics[key]
         order = {key: "ascending", f"-{key}": "descending"}.get(sort, "")
         target = key if order == "descending" else f"-{key}"
         url = f"{run.get_absolute_url()}?sort={target}" if run.is_finished else ""
@@ -112,18 +116,14 @@ def columns_of(run: Run, *, sort: str = "") -> list[Column]:
 
 
 def facts_of(run: Run) -> list[str]:
-    """Return what a run assumes, in words."""
+    """Return what a run was asked for, in words; ``rule_facts_of`` has the other rules."""
     facts = [f"{label} {value:g}" for label, value in run.labelled_parameters]
     start, end = run.start_date, run.end_date
     if start or end:
         facts.append(f"{start or 'first bar'} to {end or 'last bar'}")
-    return [
-        *facts,
-        f"{run.get_interval_display()} bars",
-        f"cash {run.cash:,.10g}",
-        f"fee {run.fee_pct:g} %",
-        f"slippage {run.slippage_pct:g} %",
-    ]
+    told = [(RULES_BY_KEY[key], run.rules.get(key, RULES_BY_KEY[key].default)) for key in ALWAYS_TOLD]
+    money = [f"{rule.label.lower()} {worded(rule, value)}" for rule, value in told]
+    return [*facts, f"{run.get_interval_display()} bars", *money]
 
 
 def render_moving(run: Run, statistics: RunStatistics) -> dict[str, str]:

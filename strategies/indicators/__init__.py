@@ -25,6 +25,7 @@ from strategies.indicators.changes import (
 from strategies.indicators.crosses import (
     crossed_above,
     crossed_below,
+    crosses,
 )
 from strategies.indicators.levels import (
     heikin_ashi,
@@ -39,6 +40,9 @@ from strategies.indicators.oscillators import (
     stochastic_rsi,
     ultimate,
     williams_r,
+)
+from strategies.indicators.shifts import (
+    shifted,
 )
 from strategies.indicators.statistics import (
     beta,
@@ -90,6 +94,7 @@ __all__ = [
     "correlation",
     "crossed_above",
     "crossed_below",
+    "crosses",
     "cutler_rsi",
     "dema",
     "donchian",
@@ -123,6 +128,7 @@ __all__ = [
     "rolling_rank",
     "rolling_vwap",
     "rsi",
+    "shifted",
     "sma",
     "stochastic",
     "stochastic_rsi",

@@ -11,6 +11,9 @@ from strategies.indicators.arguments import checked_inputs, checked_period, chec
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.windows import window_lines, window_sums
 
+# Bars after which a sliding sum is taken afresh: rounding has no time to add up.
+REFRESH = 512
+
 
 def sma(series: FloatArray, period: int) -> FloatArray:
     """Simple moving average: the mean of the last ``period`` values.
@@ -275,29 +278,34 @@ def weighted_by_volume(values: FloatArray, volume: FloatArray, period: int) -> F
     return np.where(traded == 0, mean_of(values, period), average)
 
 
+@kernel((FLOATS, FLOATS, F64, F64, FLOATS_OUT))
+def _slide(new, old, total, share, average):  # type: ignore[no-untyped-def]
+    """Slide a sum on; return at how many bars it has shrunk so far that its rounding would show."""
+    largest = abs(total)
+    for i in range(len(new)):
+        total += new[i] - old[i]
+        size = abs(total)
+        largest = size if size > largest else largest
+        if size < 1e-4 * largest:
+            return i
+        average[i] = total * share
+    return len(new)
+
+
 @kernel((FLOATS, I64, FLOATS_OUT))
 def _sma(series, period, average):  # type: ignore[no-untyped-def]
     n = len(series)
     average[: min(period - 1, n)] = np.nan
-    total = 0.0
-    largest = 0.0
-    size = 0.0
-    age = 512
     share = 1.0 / period
-    for t in range(period - 1, n):
-        if age < 512:
-            total += series[t] - series[t - period]
-            size = abs(total)
-            if size > largest:
-                largest = size
-            age += 1
-        if age >= 512 or size < 1e-4 * largest:
-            total = 0.0
-            for i in range(t - period + 1, t + 1):
-                total += series[i]
-            largest = abs(total)
-            age = 0
-        average[t] = total * share
+    start = period - 1
+    while start < n:
+        total = 0.0
+        for i in range(start - period + 1, start + 1):
+            total += series[i]
+        average[start] = total * share
+        start += 1
+        end = min(start + REFRESH - 1, n)
+        start += _slide(series[start:end], series[start - period : end - period], total, share, average[start:end])
 
 
 @kernel((FLOATS, I64, F64, FLOATS_OUT))

@@ -47,6 +47,16 @@ def crossed_below(series: FloatArray, other: FloatArray | float) -> BoolArray:
     return _crossed(series, other, -1.0)
 
 
+def crosses(series: FloatArray, other: FloatArray) -> tuple[BoolArray, BoolArray]:
+    """Return both :func:`crossed_above` and :func:`crossed_below` of two series, in one pass over them."""
+    first, second = (np.ascontiguousarray(each, dtype=np.float64) for each in (series, other))
+    if first.ndim != 1 or first.shape != second.shape:
+        raise IndicatorError(f"a cross needs two series of one length; they have {first.shape} and {second.shape}")
+    above, below = np.empty(len(first), dtype=np.bool_), np.empty(len(first), dtype=np.bool_)
+    _cross_both(first, second, above, below)
+    return above, below
+
+
 def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> BoolArray:
     array = np.ascontiguousarray(series, dtype=np.float64)
     if array.ndim != 1:
@@ -71,6 +81,19 @@ def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
         # A comparison with NaN is false, so that an undefined value never crosses.
         is_beyond = sign * (series[t] - other[t]) > TIE * abs(other[t])
         crossed[t] = is_beyond & (sign * (series[t - 1] - other[t - 1]) <= TIE * abs(other[t - 1]))
+
+
+@kernel((FLOATS, FLOATS, BOOLS_OUT, BOOLS_OUT))
+def _cross_both(series, other, above, below):  # type: ignore[no-untyped-def]
+    if len(series) > 0:
+        above[0] = below[0] = False
+    for t in range(1, len(series)):
+        before = series[t - 1] - other[t - 1]
+        now = series[t] - other[t]
+        tie_before = TIE * abs(other[t - 1])
+        tie = TIE * abs(other[t])
+        above[t] = (now > tie) & (before <= tie_before)
+        below[t] = (now < -tie) & (before >= -tie_before)
 
 
 @kernel((FLOATS, F64, F64, BOOLS_OUT))

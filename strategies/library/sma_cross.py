@@ -1,11 +1,10 @@
-from strategies.bars import Bars, Signals
-from strategies.base import Strategy
 from strategies.errors import ParameterError
-from strategies.indicators import crossed_above, crossed_below, sma
+from strategies.indicators import sma
+from strategies.lines import Line, LineCross
 from strategies.params import Int
 
 
-class SmaCross(Strategy):
+class SmaCross(LineCross):
     """Hold while the fast moving average is above the slow one: enter on the cross up, exit on the cross down.
 
     Source: the two-average system of R. Donchian's trend letters; W. Brock, J. Lakonishok and B. LeBaron,
@@ -26,6 +25,5 @@ class SmaCross(Strategy):
     def warmup(self) -> int:
         return self.slow
 
-    def signals(self, bars: Bars) -> Signals:
-        fast, slow = sma(bars.close, self.fast), sma(bars.close, self.slow)
-        return Signals(entry=crossed_above(fast, slow), exit=crossed_below(fast, slow))
+    def lines(self) -> tuple[Line, Line]:
+        return Line(sma, "close", (self.fast,)), Line(sma, "close", (self.slow,))

@@ -17,7 +17,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from backtests.admin.runs import COUNTERS, SHOWN_TRADES
-from backtests.engine import METRICS, TRADE
+from backtests.engine import METRICS, RULES, TRADE
 from backtests.models import PriceBlock, Result, Run, RunChunk, Symbol, Universe
 from backtests.prices.store import COLUMNS, read_bars
 from tests.builders import execute_run, make_bars, make_market, make_run, store_universe
@@ -402,7 +402,10 @@ def test_a_runs_page_shows_every_field_and_leads_to_its_parts(admin_client: Clie
     answer = admin_client.get(world.page_of("run"))
     text = answer.content.decode()
     for field in Run._meta.fields:
-        assert f"field-{field.name}" in text or field.name in COUNTERS
+        assert f"field-{field.name}" in text or field.name in {*COUNTERS, "rules"}
+    for rule in RULES:
+        assert f"<td>{rule.label}</td>" in text
+    assert "<td>at the open of the next bar</td>" in text
     assert "4 of 4" in text
     assert f'href="/runs/{world.run.pk}/"' in text
     for part in (f"result/?run__id__exact={world.run.pk}", f"runchunk/?run__id__exact={world.run.pk}"):

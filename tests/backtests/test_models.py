@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import CheckConstraint, ProtectedError, UniqueConstraint
 from django.utils import timezone
 
+from backtests.engine import Rules, RulesError
 from backtests.models import PriceBlock, Result, Run, RunChunk, Symbol, Universe, new_run_id
 from strategies.models import Strategy
 from tests.builders import execute_run, make_bars, make_run, store_universe
@@ -29,10 +31,6 @@ REFUSED: list[tuple[str, type[models.Model], dict[str, Any]]] = [
     ("price_block_has_bars", PriceBlock, {"n_bars": 0}),
     ("price_block_times_ordered", PriceBlock, {"last_time": datetime(1999, 1, 1, tzinfo=UTC)}),
     ("price_block_interval_known", PriceBlock, {"interval": "2d"}),
-    ("run_cash_positive", Run, {"cash": 0.0}),
-    ("run_cash_positive", Run, {"cash": -1.0}),
-    ("run_costs_not_negative", Run, {"fee_pct": -0.1}),
-    ("run_costs_not_negative", Run, {"slippage_pct": -0.1}),
     ("run_done_within_symbols", Run, {"n_done": 2, "state": "running"}),
     ("run_failed_within_done", Run, {"n_failed": 2}),
     ("run_complete_is_whole", Run, {"n_done": 0}),
@@ -48,7 +46,6 @@ REFUSED: list[tuple[str, type[models.Model], dict[str, Any]]] = [
 ALLOWED: list[tuple[type[models.Model], dict[str, Any]]] = [
     (Run, {"start_date": date(2020, 1, 1), "end_date": date(2020, 1, 1)}),
     (Run, {"start_date": date(2020, 1, 1), "end_date": None}),
-    (Run, {"fee_pct": 0.0, "slippage_pct": 0.0, "cash": 0.01}),
     (RunChunk, {"state": "claimed", "leased_until": NOON}),
     (RunChunk, {"state": "waiting", "leased_until": None}),
     (Result, {"reason": "why", "return_pct": None}),
@@ -162,6 +159,21 @@ def test_a_run_is_finished_when_it_is_complete() -> None:
     assert Run(state="complete", finished_at=timezone.now()).is_finished
     assert not Run(state="running").is_finished
     assert not Run().is_finished
+
+
+def test_a_run_is_made_under_the_default_rules_unless_told_otherwise() -> None:
+    assert Run().rules == asdict(Rules())
+    assert Run().engine_rules == Rules()
+
+
+def test_rules_of_an_older_engine_are_read_as_far_as_they_go() -> None:
+    run = Run(rules={"cash": 5.0, "stop_loss_pct": 3.0, "gone": "with the wind"})
+    assert run.engine_rules == Rules(cash=5.0, stop_loss_pct=3.0)
+
+
+def test_a_value_that_the_engine_no_longer_takes_is_refused() -> None:
+    with pytest.raises(RulesError, match="fill: must be one of "):
+        _ = Run(rules={"fill": "at_noon"}).engine_rules
 
 
 def test_no_two_runs_get_one_id() -> None:

@@ -95,13 +95,13 @@ def test_a_run_is_started_and_read_by_keyboard_alone(page: Page, server: Server)
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
-    for _ in range(30):
+    for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.type === 'submit'"):
             break
     expect(page.get_by_role("button", name="Run", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     status(page, "complete")
-    page.locator(".table-frame").focus()
+    page.get_by_role("region", name="Results, scrollable").focus()
     page.keyboard.press("End")
     expect(page.locator(ROWS).last).to_be_in_viewport()

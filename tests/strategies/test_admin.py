@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import connection
@@ -13,9 +15,11 @@ from django.test.utils import CaptureQueriesContext
 
 from backtests.models import Run, Universe
 from backtests.runs.engines import threads
+from strategies import registry, user_strategies
 from strategies.builtins import sync_builtins
 from strategies.models import Strategy
 from tests.builders import make_bars, make_run, store_universe
+from tests.strategies.own import write_strategy
 
 LIST = "/admin/strategies/strategy/"
 
@@ -70,6 +74,17 @@ def n_queries(client: Client) -> int:
     with CaptureQueriesContext(connection) as queries:
         client.get(LIST)
     return len(queries)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, own_strategies: None) -> Path:
+    """A folder with a strategy that works and two that are broken."""
+    write_strategy(tmp_path, "pull_back", label="Pull-back")
+    (tmp_path / "wrong.py").write_text("x = 1\ndef broken(:\n")
+    (tmp_path / "empty.py").touch()
+    user_strategies.load(tmp_path)
+    sync_builtins()
+    return tmp_path
 
 
 def without_code() -> Strategy:
@@ -210,3 +225,56 @@ def test_more_strategies_and_runs_need_no_more_queries(admin_client: Client, uni
         Strategy.objects.create(key=f"own-{number}", label=f"Own {number}", is_builtin=False)
         make_run(universe)
     assert n_queries(admin_client) == few
+
+
+def pull_back() -> Strategy:
+    return Strategy.objects.get(key="pull-back")
+
+
+def test_what_is_broken_is_listed_with_its_reason(admin_client: Client, folder: Path) -> None:
+    text = admin_client.get(LIST).content.decode()
+    assert "Broken strategies" in text
+    assert "<td>wrong.py</td><td>2</td><td>SyntaxError: invalid syntax</td>" in text
+    assert "<td>empty.py</td><td></td><td>it declares no strategy" in text
+    assert str(settings.STRATEGIES_DIR) in text
+
+
+def test_a_reason_is_shown_as_text(admin_client: Client, tmp_path: Path, own_strategies: None) -> None:
+    (tmp_path / "odd.py").write_text("raise ValueError('<b>bold</b>')")
+    user_strategies.load(tmp_path)
+    assert "ValueError: &lt;b&gt;bold&lt;/b&gt;" in admin_client.get(LIST).content.decode()
+
+
+def test_without_a_broken_one_there_is_no_such_list(admin_client: Client) -> None:
+    assert "Broken strategies" not in admin_client.get(LIST).content.decode()
+
+
+def test_the_list_says_where_a_strategy_comes_from(admin_client: Client, folder: Path) -> None:
+    text = admin_client.get(LIST).content.decode()
+    assert '<td class="field-origin">pull_back.py</td>' in text
+    assert '<td class="field-origin">Trawl</td>' in text
+    registry._registry().pop("pull-back")
+    assert "pull_back.py, code is gone" in admin_client.get(LIST).content.decode()
+
+
+def test_a_users_strategy_can_be_deleted_only_once_its_code_is_gone(admin_client: Client, folder: Path) -> None:
+    address = f"{LIST}{pull_back().pk}/delete/"
+    assert admin_client.post(address, {"post": "yes"}).status_code == 403
+    registry._registry().pop("pull-back")
+    assert "There is no code" in admin_client.post(page_of(pull_back()), {"is_active": "on"}).content.decode()
+    assert admin_client.post(address, {"post": "yes"}).status_code == 302
+    assert not Strategy.objects.filter(key="pull-back").exists()
+
+
+@pytest.mark.parametrize("is_left_off", [True, False])
+def test_one_that_is_switched_off_while_its_file_is_gone_stays_off(
+    admin_client: Client, folder: Path, is_left_off: bool
+) -> None:
+    kind = registry._registry().pop("pull-back")
+    sync_builtins()
+    assert pull_back().is_missing
+    if is_left_off:
+        assert "1 strategy deactivated." in act(admin_client, "deactivate", pull_back())
+    registry._registry()["pull-back"] = kind
+    sync_builtins()
+    assert pull_back().is_active != is_left_off

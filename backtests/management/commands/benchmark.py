@@ -12,16 +12,16 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
 
+from backtests.benchmarks.engine import measure_engine
 from backtests.benchmarks.figures import Figure, machine
 from backtests.benchmarks.imports import measure_imports
-from backtests.benchmarks.kernels import measure_kernels
 from backtests.benchmarks.scan import measure_scan
 
-GROUPS = ("kernels", "scan", "imports")
+GROUPS = ("engine", "scan", "imports")
 
 
 class Command(BaseCommand):
-    help = "Print medians of several runs: kernels (the engine alone), scan (POST to the wire), imports (files in)."
+    help = "Print medians of several runs: engine (in memory), scan (POST to the wire), imports (files in)."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -42,8 +42,8 @@ class Command(BaseCommand):
         console = Console(file=cast(IO[str], self.stdout), highlight=False)
         console.print(f"{machine()}, {datetime.now(UTC):%Y-%m-%d}")
         for group in options["groups"] or GROUPS:
-            if group == "kernels":
-                figures = measure_kernels(n_runs, self.stderr.write)
+            if group == "engine":
+                figures = measure_engine(n_runs, self.stderr.write)
             elif group == "scan":
                 figures = measure_scan(n_runs, self.stderr.write)
             else:
@@ -54,10 +54,20 @@ class Command(BaseCommand):
 def _table(group: str, figures: Sequence[Figure]) -> Table:
     table = Table(title=group, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("Figure")
-    for heading in ("Median", "Least", "Most", "Goal", "Runs"):
+    has_ratios = any(figure.ratio is not None for figure in figures)
+    for heading in ("Median", "Least", "Most", *(["Ratio"] if has_ratios else []), "Goal", "Runs"):
         table.add_column(heading, justify="right")
     for figure in figures:
-        goal = "" if figure.goal is None else f"{figure.goal:,.0f} {figure.unit}"
         extremes = [f"{value:,.1f}" for value in (figure.median, min(figure.values), max(figure.values))]
-        table.add_row(figure.label, f"{extremes[0]} {figure.unit}", *extremes[1:], goal, str(len(figure.values)))
+        ratio = [_times(figure.ratio)] if has_ratios else []
+        n_runs = str(len(figure.values))
+        table.add_row(figure.label, f"{extremes[0]} {figure.unit}", *extremes[1:], *ratio, _goal(figure), n_runs)
     return table
+
+
+def _goal(figure: Figure) -> str:
+    return _times(figure.least_ratio) if figure.goal is None else f"{figure.goal:,.0f} {figure.unit}"
+
+
+def _times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:,.3g} x"

@@ -16,37 +16,51 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from backtests.engine import METRICS
-from backtests.management.scan_tables import print_scan
+from backtests.engine import METRICS, RULES_BY_KEY, RulesError
+from backtests.engine.rule_text import parsed
+from backtests.management.scan_tables import print_rules, print_scan
 from backtests.models import Result, Run
 from backtests.runs.engines.threads import ENGINE
-from backtests.runs.errors import RequestRefused
+from backtests.runs.errors import ParameterRefused, RequestRefused
 from backtests.runs.plan import stored_intervals
 from backtests.runs.request import RunRequest, check_request, find_universe
 from backtests.runs.start import start
 from backtests.runs.statistics import ResultRow, read_rows
-from backtests.streams.events import complete_event
+from backtests.streams.events import assumptions_of, complete_event
+from strategies.builtins import sync_new
 
 LOOK_EVERY_S = 0.03
 SUBMIT_AGAIN_EVERY_S = 5.0
 WRONG_ARGUMENTS = 2
 INTERRUPTED = 130
-OPTIONS = ("strategy", "universe", "param", "start", "end", "interval", "cash", "fee_pct", "slippage_pct", "top", "csv")
+SHORTCUTS = ("cash", "fee_pct", "slippage_pct")
+OPTIONS = ("strategy", "universe", "param", "start", "end", "interval", "preset", "rule", *SHORTCUTS, "top", "csv")
 
 
 class Command(BaseCommand):
     help = "Run a strategy over a universe and print the best, the worst and the market-wide figures."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--strategy", required=True, metavar="KEY", help="key of a strategy, such as rsi")
-        parser.add_argument("--universe", required=True, metavar="SLUG", help="slug of a universe, such as sp-500")
+        parser.add_argument("--strategy", metavar="KEY", help="key of a strategy, such as rsi")
+        parser.add_argument("--universe", metavar="SLUG", help="slug of a universe, such as sp-500")
         parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="may be repeated")
         parser.add_argument("--start", metavar="DATE", help="first day, YYYY-MM-DD (default: the first bar)")
         parser.add_argument("--end", metavar="DATE", help="last day, YYYY-MM-DD (default: the last bar)")
         parser.add_argument("--interval", help="length of a bar (default: 1d, or what the universe has)")
-        parser.add_argument("--cash", default="10000", help="starting cash for every symbol (default 10000)")
-        parser.add_argument("--fee-pct", default="0.1", help="percent of the traded value on each side (default 0.1)")
-        parser.add_argument("--slippage-pct", default="0.05", help="percent by which fills are worse (default 0.05)")
+        parser.add_argument("--preset", default="", metavar="KEY", help="take the rules of another backtester")
+        parser.add_argument(
+            "--rule",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="such as stop_loss_pct=5; may be repeated, and wins over the preset; off switches a rule off",
+        )
+        parser.add_argument("--list-rules", action="store_true", help="print every rule and preset, and run nothing")
+        for key in SHORTCUTS:
+            option, rule = f"--{key.replace('_', '-')}", RULES_BY_KEY[key]
+            parser.add_argument(
+                option, metavar="VALUE", help=f"short for --rule {key}=VALUE (default {rule.default:g})"
+            )
         parser.add_argument(
             "--top", default="20", metavar="N", help="how many of the best and worst to show (default 20)"
         )
@@ -55,7 +69,12 @@ class Command(BaseCommand):
         output.add_argument("--csv", metavar="FILE", help="write every result with all metrics to this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["list_rules"]:
+            print_rules(self._console())
+            return
+        sync_new()
         try:
+            _refuse_missing(options)
             top = _number("top", options["top"], int)
             if top < 1:
                 raise RequestRefused("top", f"must be at least 1; it is {top}")
@@ -72,7 +91,10 @@ class Command(BaseCommand):
             _write_csv(run, options["csv"])
             self.stdout.write(f"{len(rows)} results of run {run.pk} are in {options['csv']}.")
         else:
-            print_scan(Console(file=cast(IO[str], self.stdout), highlight=False), run, rows, top=top)
+            print_scan(self._console(), run, rows, top=top)
+
+    def _console(self) -> Console:
+        return Console(file=cast(IO[str], self.stdout), highlight=False)
 
     def _wait(self, run: Run) -> tuple[Run, list[ResultRow]]:
         """Follow a run to its end with a progress bar on the terminal."""
@@ -101,26 +123,45 @@ def _request(options: dict[str, Any]) -> RunRequest:
     return RunRequest(
         strategy=options["strategy"],
         universe=options["universe"],
-        parameters=_parameters(options["param"]),
+        parameters=_pairs("param", "period=14", options["param"]),
         interval=interval,
         start_date=_date("start", options["start"]),
         end_date=_date("end", options["end"]),
-        cash=_number("cash", options["cash"], float),
-        fee_pct=_number("fee_pct", options["fee_pct"], float),
-        slippage_pct=_number("slippage_pct", options["slippage_pct"], float),
+        preset=options["preset"],
+        rules=_rules(options),
     )
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
-    parameters: dict[str, str] = {}
+def _refuse_missing(options: dict[str, Any]) -> None:
+    for name in ("strategy", "universe"):
+        if not options[name]:
+            raise RequestRefused(name, "must be given")
+
+
+def _pairs(option: str, example: str, given: list[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
     for item in given:
         name, equals, value = item.partition("=")
         if not equals or not name.strip():
-            raise RequestRefused("param", f"must be NAME=VALUE, such as period=14; it is {item!r}")
-        if name.strip() in parameters:
-            raise RequestRefused("param", f"{name.strip()} is given twice")
-        parameters[name.strip()] = value.strip()
-    return parameters
+            raise RequestRefused(option, f"must be NAME=VALUE, such as {example}; it is {item!r}")
+        if name.strip() in pairs:
+            raise RequestRefused(option, f"{name.strip()} is given twice")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _rules(options: dict[str, Any]) -> dict[str, Any]:
+    given = _pairs("rule", "stop_loss_pct=5", options["rule"])
+    for key in SHORTCUTS:
+        if options[key] is not None:
+            if key in given:
+                raise RequestRefused(key, f"is given twice, here and as --rule {key}")
+            given[key] = options[key]
+    try:
+        # A name that no rule has stays, for the request to be refused with the names that there are.
+        return {key: parsed(RULES_BY_KEY[key], text) if key in RULES_BY_KEY else text for key, text in given.items()}
+    except RulesError as error:
+        raise RequestRefused(error.name, error.problem) from error
 
 
 def _date(name: str, value: str | None) -> date | None:
@@ -139,9 +180,11 @@ def _number(name: str, value: str, kind: Callable[[str], Any]) -> Any:
 
 def _as_option(error: RequestRefused) -> str:
     name = {"start_date": "start", "end_date": "end"}.get(error.field, error.field)
+    if isinstance(error, ParameterRefused):
+        return f"--param {name}: {error.problem}"
     if name in OPTIONS:
         return f"--{name.replace('_', '-')}: {error.problem}"
-    return f"--param {error.field}: {error.problem}"
+    return f"--rule {name}: {error.problem}"
 
 
 class _progress_bar:  # noqa: N801 - used like a function
@@ -175,14 +218,24 @@ def _refuse_unwritable(path: str) -> None:
 
 
 def _write_csv(run: Run, path: str) -> None:
+    """Write a row for every symbol: who it is, its metrics, and what the run assumes, the same in every row."""
     keys = [metric.key for metric in METRICS]
-    results = Result.objects.filter(run=run).order_by("sequence")
+    columns = ("symbol__ticker", "symbol__name", "symbol__sector", "reason", *keys)
+    assumed = _assumed(run)
+    results = Result.objects.filter(run=run).order_by("sequence").values_list(*columns)
     try:
         with Path(path).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["ticker", "name", "sector", "reason", *keys])
-            columns = ("symbol__ticker", "symbol__name", "symbol__sector", "reason", *keys)
-            for values in results.values_list(*columns):
-                writer.writerow([value.isoformat() if hasattr(value, "isoformat") else value for value in values])
+            writer.writerow(["ticker", "name", "sector", "reason", *keys, *assumed])
+            for values in results:
+                shown = [value.isoformat() if hasattr(value, "isoformat") else value for value in values]
+                writer.writerow([*shown, *assumed.values()])
     except OSError as error:
         raise CommandError(f"--csv: cannot write {path}: {error.strerror}; run {run.pk} is saved") from error
+
+
+def _assumed(run: Run) -> dict[str, Any]:
+    """Return the run's assumptions by column: rules and parameters have names of their own, as metrics share some."""
+    assumed = assumptions_of(run)
+    parts = {"param": assumed.pop("parameters"), "rule": assumed.pop("rules"), "run": {"id": run.pk, **assumed}}
+    return {f"{part}_{key}": value for part in ("run", "param", "rule") for key, value in parts[part].items()}

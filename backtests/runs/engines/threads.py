@@ -12,6 +12,7 @@ from collections import OrderedDict
 from django.conf import settings
 from django.db import connection
 
+from backtests.engine import RulesError
 from backtests.runs.chunks import MOST_ATTEMPTS, claim, give_up_dead_leases, unfinished_runs
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.execute import Scan, execute, failed, scan_of
@@ -105,8 +106,9 @@ class ThreadsEngine:
         else:
             try:
                 results = execute(self._scan(run_id), chunk.symbol_ids)
-            except StrategyError as error:
-                # The strategy is gone or has changed since the run was saved: trying again would be in vain.
+            except (StrategyError, RulesError) as error:
+                # The strategy is gone, or a parameter or rule has changed since the run was saved: trying again would
+                # be in vain.
                 results = failed(chunk.symbol_ids, str(error))
         save(chunk, results)
         return True

@@ -40,6 +40,11 @@ def test_a_year_has_this_many_bars(market: str, interval: str, expected: int) ->
     assert bars_per_year(market, interval) == expected
 
 
+@pytest.mark.parametrize(("interval", "expected"), [("1d", 300), ("1h", 300 * 7), ("1w", 52)])
+def test_days_a_year_take_the_place_of_the_sessions(interval: str, expected: int) -> None:
+    assert bars_per_year("stocks", interval, 300) == expected
+
+
 @pytest.mark.parametrize("market", ["", "Stocks", "forex"])
 def test_an_unknown_market_is_refused_with_the_known_ones(market: str) -> None:
     with pytest.raises(EngineError, match=f"^market must be one of stocks, crypto; it is {market!r}$"):

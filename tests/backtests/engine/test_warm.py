@@ -16,7 +16,9 @@ from numba.core.registry import CPUDispatcher
 
 import strategies.indicators
 from backtests import engine
+from backtests.engine.evaluate import evaluate
 from backtests.engine.metrics import measure
+from backtests.engine.presets import PRESETS
 from backtests.engine.rules import Rules
 from backtests.engine.simulate import simulate
 from backtests.engine.warm import warm
@@ -31,15 +33,25 @@ FIRST_SIMULATION = """
 import json
 import numpy as np
 from backtests.engine import Rules, simulate
-from backtests.engine.simulate import _simulate
+from backtests.engine.general import _simulate_general
+from backtests.engine.plain import _simulate_plain
 from strategies.bars import Bars
 from strategies.registry import get_strategy
 
 close = 100 + np.arange(60) % 7
 bars = Bars.of(time=np.arange(60), open=close, high=close, low=close, close=close, volume=close)
-simulate(bars, get_strategy("rsi")().signals(bars), Rules())
-print(json.dumps([sum(_simulate.stats.cache_hits.values()), sum(_simulate.stats.cache_misses.values())]))
+for rules in (Rules(), Rules(stop_loss_pct=5)):
+    simulate(bars, get_strategy("rsi")().signals(bars), rules)
+stats = [kernel.stats for kernel in (_simulate_plain, _simulate_general)]
+print(json.dumps([[sum(stat.cache_hits.values()), sum(stat.cache_misses.values())] for stat in stats]))
 """
+
+
+RULE_SETS = [
+    Rules(),
+    Rules(trailing_atr=2, sizing="volatility", direction="both"),
+    *(preset.rules for preset in PRESETS.values()),
+]
 
 
 def modules() -> Iterator[ModuleType]:
@@ -65,14 +77,16 @@ def run_everything(bars: Bars) -> None:
     for strategy in registered().values():
         made = strategy().signals(bars)
         for signals in (made, Signals(entry=made.entry.copy(), exit=made.exit.copy())):
-            outcome = simulate(bars, signals, Rules())
-            measure(bars, outcome, cash=10_000, bars_per_year=252)
+            for rules in RULE_SETS:
+                outcome = simulate(bars, signals, rules, bars_per_year=252)
+                measure(bars, outcome, rules, bars_per_year=252)
+                evaluate(bars, signals, rules, bars_per_year=252)
 
 
 def test_nothing_compiles_after_warming() -> None:
     warm()
     before = compiled()
-    assert {"backtests.engine.simulate._simulate", "strategies.indicators.averages._sma"} <= set(before)
+    assert {"backtests.engine.plain._simulate_plain", "backtests.engine.general._simulate_general"} <= set(before)
     for bars in make_market(1, n_symbols=2).values():
         run_everything(bars)
         run_everything(Bars(*(getattr(bars, name).copy() for name in bars.__slots__)))
@@ -98,4 +112,4 @@ def test_the_first_simulation_of_a_process_loads_what_another_has_compiled() -> 
         [sys.executable, "-c", FIRST_SIMULATION], cwd=ROOT, env={}, capture_output=True, text=True, check=False
     )
     assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout) == [1, 0]
+    assert json.loads(finished.stdout) == [[1, 0], [1, 0]]

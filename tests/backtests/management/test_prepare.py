@@ -6,7 +6,10 @@ import pytest
 from django.core.management import call_command
 
 from backtests.models import PriceBlock, Universe
-from strategies.models import Strategy
+from strategies import registry
+from strategies.bars import Bars, Signals
+from strategies.base import Strategy
+from strategies.models import Strategy as StrategyRow
 from strategies.registry import strategies
 from tests.builders import make_bars, store_universe
 
@@ -29,9 +32,9 @@ def test_what_is_there_is_left_as_it_is() -> None:
 @pytest.mark.django_db
 def test_a_strategy_that_is_new_in_this_version_is_offered() -> None:
     store_universe("Test", {"AAA": make_bars([1.0, 2.0])})
-    Strategy.objects.filter(key="rsi").delete()
+    StrategyRow.objects.filter(key="rsi").delete()
     prepared()
-    assert set(Strategy.objects.values_list("key", flat=True)) == set(strategies())
+    assert set(StrategyRow.objects.values_list("key", flat=True)) == set(strategies())
 
 
 @pytest.mark.django_db
@@ -41,3 +44,24 @@ def test_without_prices_the_demo_market_is_loaded() -> None:
     assert said[-1] == "Trawl is ready: serve it with `make run`."
     assert PriceBlock.objects.exists()
     assert set(Universe.objects.values_list("is_synthetic", flat=True)) == {True}
+
+
+class Failing(Strategy):
+    """Fail on every bar."""
+
+    key = "a-failing-one"
+    label = "Failing"
+
+    def signals(self, bars: Bars) -> Signals:
+        raise RuntimeError(f"not with {len(bars)} bars")
+
+
+@pytest.mark.django_db
+def test_a_strategy_that_fails_does_not_keep_the_server_from_starting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(registry._registry(), Failing.key, Failing)
+    store_universe("Test", {"AAA": make_bars([1.0, 2.0])})
+    assert prepared() == "Trawl is ready: serve it with `make run`.\n"
+    assert "a strategy failed on the bars that warm it up" in caplog.text
+    assert "RuntimeError: not with 300 bars" in caplog.text

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import signal
+from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from backtests.engine import METRICS
+from backtests.engine import METRICS, PRESETS, RULES, RULES_BY_KEY, Rules, preset_rules
+from backtests.engine.rule_text import written
 from backtests.models import Result, Run, Symbol
 from backtests.runs.engines.threads import ThreadsEngine
 from strategies.models import Strategy
@@ -63,7 +65,36 @@ def test_everything_that_was_asked_for_is_in_the_run() -> None:
     run = Run.objects.get()
     assert run.parameters == {"period": 5, "low": 40.0, "high": 70.0}
     assert (str(run.start_date), str(run.end_date)) == ("2024-01-10", "2024-04-01")
-    assert (run.cash, run.fee_pct, run.slippage_pct) == (500.0, 0.2, 0.3)
+    assert run.engine_rules == Rules(cash=500.0, fee_pct=0.2, slippage_pct=0.3)
+
+
+@pytest.mark.usefixtures("_working")
+def test_rules_are_those_of_the_preset_and_of_the_command() -> None:
+    rules = ("--rule", "stop_loss_pct=5", "--rule", " days_a_year = off ", "--rule", "whole_units=yes", "--cash", "500")
+    event = json.loads(scan("--json", "--preset", "vectorbt", *rules))
+    wanted = {"stop_loss_pct": 5.0, "days_a_year": None, "whole_units": True, "cash": 500.0}
+    run = Run.objects.get()
+    assert (run.preset, run.engine_rules) == ("vectorbt", preset_rules("vectorbt", wanted))
+    assert event["run"]["rules"] == asdict(preset_rules("vectorbt", wanted))
+
+
+@pytest.mark.usefixtures("_working")
+def test_the_tables_say_which_rules_are_not_the_usual_ones() -> None:
+    text = " ".join(scan("--preset", "vectorbt", "--rule", "stop_loss_pct=5").split())
+    assert "rules of vectorbt; Fill: at the close that gave the signal; " in text
+    assert "Stop-loss: 5 %" in text
+
+
+def test_every_rule_and_preset_is_listed_and_nothing_is_run() -> None:
+    printed = StringIO()
+    call_command("run_scan", "--list-rules", stdout=printed)
+    words = printed.getvalue().split()
+    for rule in RULES:
+        assert {rule.key, *rule.choices} <= {word.strip(",:") for word in words}
+        assert rule.help.split()[0] in words
+    for preset in PRESETS.values():
+        assert preset.key in words
+        assert {f"{key}={written(RULES_BY_KEY[key], value)}" for key, value in preset.values.items()} <= set(words)
 
 
 @pytest.mark.usefixtures("engine")
@@ -119,11 +150,18 @@ def test_csv_has_a_row_for_every_symbol_with_all_metrics(tmp_path: Path) -> None
     with path.open(newline="", encoding="utf-8") as file:
         rows = {row["ticker"]: row for row in csv.DictReader(file)}
     keys = [metric.key for metric in METRICS]
-    assert set(next(iter(rows.values()))) == {"ticker", "name", "sector", "reason", *keys}
+    run = [f"run_{key}" for key in (
+        "id", "strategy", "universe", "is_synthetic", "interval", "start_date", "end_date", "preset", "engine_version",
+    )]  # fmt: skip
+    assumed = [*run, "param_period", "param_low", "param_high", *(f"rule_{rule.key}" for rule in RULES)]
+    assert list(next(iter(rows.values()))) == ["ticker", "name", "sector", "reason", *keys, *assumed]
     assert set(rows) == set(Symbol.objects.values_list("ticker", flat=True))
     for result in Result.objects.select_related("symbol"):
         row = rows[result.symbol.ticker]
         assert row["reason"] == result.reason
+        assert (row["run_id"], row["run_strategy"], row["rule_cash"], row["rule_stop_loss_pct"]) == (
+            result.run_id, "rsi", "10000.0", "",
+        )  # fmt: skip
         for key in keys:
             value = getattr(result, key)
             wanted = "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
@@ -193,8 +231,18 @@ KNOWN = ("--strategy", "rsi", "--universe", "test")
         ((*KNOWN, "--cash", "lots"), "--cash: must be a number; it is 'lots'"),
         ((*KNOWN, "--cash", "0"), "--cash: must be from 0.01 to 1,000,000,000,000; it is 0"),
         ((*KNOWN, "--cash", "nan"), "--cash: must be a number; it is nan"),
-        ((*KNOWN, "--fee-pct", "51"), "--fee-pct: must be from 0 to 50 percent; it is 51"),
-        ((*KNOWN, "--slippage-pct", "inf"), "--slippage-pct: must be from 0 to 50 percent; it is inf"),
+        ((*KNOWN, "--fee-pct", "51"), "--fee-pct: must be from 0 to 50; it is 51"),
+        ((*KNOWN, "--slippage-pct", "inf"), "--slippage-pct: must be a number; it is inf"),
+        ((*KNOWN, "--rule", "stop=5"), f"--rule stop: is no rule; the rules are: {', '.join(RULES_BY_KEY)}"),
+        ((*KNOWN, "--rule", "stop_loss_pct=0"), "--rule stop_loss_pct: must be from 0.001 to 1000 or off; it is 0"),
+        ((*KNOWN, "--rule", "fill=x"), "--rule fill: must be one of next_open, same_close, next_close; it is 'x'"),
+        ((*KNOWN, "--rule", "cash=off"), "--cash: must be a number; it is 'off'"),
+        ((*KNOWN, "--rule", "cash"), "--rule: must be NAME=VALUE, such as stop_loss_pct=5; it is 'cash'"),
+        ((*KNOWN, "--rule", "cash=1", "--rule", "cash=2"), "--rule: cash is given twice"),
+        ((*KNOWN, "--rule", "cash=1", "--cash", "2"), "--cash: is given twice, here and as --rule cash"),
+        ((*KNOWN, "--preset", "nope"), f"--preset: must be one of {', '.join(PRESETS)}; it is 'nope'"),
+        (("--universe", "test"), "--strategy: must be given"),
+        (("--strategy", "rsi"), "--universe: must be given"),
         ((*KNOWN, "--top", "0"), "--top: must be at least 1; it is 0"),
         ((*KNOWN, "--top", "1.5"), "--top: must be a whole number; it is '1.5'"),
     ],
@@ -237,7 +285,7 @@ def test_as_a_process_it_refuses_with_one_line_and_status_2(outside: Outside) ->
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert "--strategy: 'nope' is unknown; valid are: " in done.stderr
-    assert done.stderr.endswith("bollinger, rsi, sma-cross\n")
+    assert done.stderr.endswith(f"{', '.join(strategies())}\n")
 
 
 @pytest.mark.usefixtures("gated")

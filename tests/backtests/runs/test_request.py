@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from backtests.engine import PRESETS, RULES, RULES_BY_KEY, Rule, Rules
 from backtests.models import Interval
-from backtests.runs.errors import RequestRefused
+from backtests.runs.errors import ParameterRefused, RequestRefused
 from backtests.runs.request import RunRequest, bounds_s, check_request
+from strategies import registry
+from strategies.base import Strategy as Strategies
 from strategies.models import Strategy
+from strategies.params import Int
 from strategies.registry import strategies
 from tests.builders import make_bars, store_universe
 
@@ -35,10 +39,10 @@ def refusal(**fields: Any) -> RequestRefused:
 
 def test_a_request_is_returned_with_its_keys_looked_up() -> None:
     dates = {"start_date": date(2020, 1, 1), "end_date": date(2020, 1, 1)}
-    checked = check_request(asked(parameters={"period": "10"}, cash=500.0, fee_pct=0.2, slippage_pct=0.0, **dates))
+    checked = check_request(asked(parameters={"period": "10"}, rules={"cash": 500.0, "fill": "same_close"}, **dates))
     assert checked.strategy.values == {"period": 10, "low": 30.0, "high": 70.0}
     assert (checked.strategy_row.key, checked.universe.slug, checked.interval) == ("rsi", "stocks", "1d")
-    assert (checked.rules.cash, checked.rules.fee, checked.rules.slippage) == (500.0, 0.002, 0.0)
+    assert (checked.preset, checked.rules) == ("", Rules(cash=500.0, fill="same_close"))
     assert (checked.start_date, checked.end_date) == (date(2020, 1, 1), date(2020, 1, 1))
 
 
@@ -89,28 +93,40 @@ def test_dates_that_cross_are_refused() -> None:
     assert error.problem == "must not be after the end date 2020-12-31; it is 2021-01-01"
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, math.nan, math.inf, -math.inf])
-def test_cash_must_be_a_positive_number(value: float) -> None:
-    error = refusal(cash=value)
-    assert error.field == "cash"
-    assert error.problem.startswith(("must be from 0.01", "must be a number; it is"))
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
+def test_a_rule_that_is_wrong_is_refused_by_its_key(rule: Rule) -> None:
+    wrong = [math.nan, math.inf, rule.low - 1, rule.high + 1] if rule.kind in {"number", "whole"} else []
+    for value in ["nope", [], *wrong]:
+        error = refusal(rules={rule.key: value})
+        assert error.field == rule.key
+        assert error.problem.startswith("must be ")
 
 
-@pytest.mark.parametrize("field", ["fee_pct", "slippage_pct"])
-@pytest.mark.parametrize("value", [-0.01, 50.01, math.nan, math.inf, -math.inf])
-def test_costs_must_be_from_0_to_50_percent(field: str, value: float) -> None:
-    error = refusal(**{field: value})
-    assert (error.field, error.problem) == (field, f"must be from 0 to 50 percent; it is {value:g}")
+def test_an_unknown_rule_is_refused_with_the_valid_ones() -> None:
+    error = refusal(rules={"stop": 5.0})
+    assert (error.field, error.problem) == ("stop", f"is no rule; the rules are: {', '.join(RULES_BY_KEY)}")
 
 
-@pytest.mark.parametrize("field", ["fee_pct", "slippage_pct"])
-@pytest.mark.parametrize("value", [0, 0.0, 50, 50.0])
-def test_costs_may_be_at_their_bounds(field: str, value: float) -> None:
-    assert check_request(asked(**{field: value}))
+def test_rules_that_do_not_fit_together_are_refused() -> None:
+    error = refusal(rules={"stop_base": "entry_close"})
+    assert (error.field, error.problem[:19]) == ("stop_base", "is not known from t")
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_a_preset_brings_its_rules_and_what_is_asked_for_wins(key: str) -> None:
+    checked = check_request(asked(preset=key, rules={"cash": 50.0, "sharpe": "bar"}))
+    assert checked.preset == key
+    assert checked.rules == Rules.of({**PRESETS[key].values, "cash": 50.0, "sharpe": "bar"})
+
+
+def test_an_unknown_preset_is_refused_with_the_valid_ones() -> None:
+    error = refusal(preset="nope")
+    assert (error.field, error.problem) == ("preset", f"must be one of {', '.join(PRESETS)}; it is 'nope'")
 
 
 def test_an_unknown_parameter_is_refused_with_the_valid_ones() -> None:
     error = refusal(parameters={"speed": 3})
+    assert isinstance(error, ParameterRefused)
     assert error.field == "speed"
     assert error.problem == "is not a parameter of rsi; its parameters are: period, low, high"
 
@@ -135,3 +151,36 @@ def test_after_the_last_day_of_all_comes_nothing() -> None:
     assert start is not None
     assert start < 0
     assert end is None
+
+
+class Raising(Strategies):
+    """Raise with some parameters."""
+
+    key = "raising"
+    label = "Raising"
+
+    length = Int(5, low=1, high=9, help="Bars")
+
+    def check(self) -> None:
+        assert self.length != 7, "not seven"
+
+    @property
+    def warmup(self) -> int:
+        return 10 // (self.length - 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "what"), [(7, "AssertionError with these parameters: not seven"), (1, "ZeroDivisionError with these")]
+)
+def test_a_strategy_that_raises_is_refused_by_name(length: int, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._registry(), "raising", Raising)
+    Strategy.objects.create(key="raising", label="Raising")
+    refused = refusal(strategy="raising", parameters={"length": length})
+    assert refused.field == "strategy"
+    assert refused.problem.startswith(f"Raising raises {what}")
+    assert check_request(asked(strategy="raising")).strategy.values == {"length": 5}
+
+
+def test_a_strategy_without_a_row_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._registry(), "raising", Raising)
+    assert refusal(strategy="raising").problem.startswith("'raising' is unknown; valid are: ")

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connections
 
-from backtests.engine import ENGINE_VERSION
+from backtests.engine import ENGINE_VERSION, preset_rules
 from backtests.models import Run, RunChunk, Universe
 from backtests.runs.engines.threads import ThreadsEngine
 from backtests.runs.errors import RequestRefused
@@ -31,11 +32,13 @@ def checked(**fields: Any) -> CheckedRequest:
 
 def test_a_run_is_saved_with_everything_that_was_asked_for() -> None:
     dates = {"start_date": date(2024, 1, 2), "end_date": date(2024, 2, 1)}
-    run = start(checked(parameters={"period": 9}, cash=77.0, fee_pct=0.3, slippage_pct=0.7, interval="1h", **dates))
+    run = start(checked(parameters={"period": 9}, preset="freqtrade", rules={"cash": 77.0}, interval="1h", **dates))
     run.refresh_from_db()
     assert (run.strategy.key, run.universe.slug, run.interval) == ("rsi", "test", "1h")
     assert run.parameters == {"period": 9, "low": 30.0, "high": 70.0}
-    assert (run.cash, run.fee_pct, run.slippage_pct) == (77.0, 0.3, 0.7)
+    assert run.preset == "freqtrade"
+    assert run.rules == asdict(preset_rules("freqtrade", {"cash": 77.0}))
+    assert run.engine_rules == preset_rules("freqtrade", {"cash": 77.0})
     assert (run.start_date, run.end_date) == (date(2024, 1, 2), date(2024, 2, 1))
     assert (run.engine_version, run.n_symbols) == (ENGINE_VERSION, 6)
 
@@ -69,9 +72,9 @@ def test_a_double_click_starts_one_run() -> None:
     [
         {"parameters": {"period": 15}},
         {"strategy": "bollinger"},
-        {"cash": 10_001.0},
-        {"fee_pct": 0.2},
-        {"slippage_pct": 0.2},
+        {"rules": {"cash": 10_001.0}},
+        {"rules": {"stop_loss_pct": 5.0}},
+        {"preset": "vectorbt"},
         {"interval": "1h"},
         {"start_date": date(2024, 1, 2)},
         {"end_date": date(2024, 1, 2)},

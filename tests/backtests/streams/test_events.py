@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 
 import pytest
 
+from backtests.engine import preset_rules
 from backtests.models import Run
 from backtests.runs.statistics import read_rows
 from backtests.streams.events import complete_event, result_data
@@ -94,7 +96,7 @@ def test_a_run_in_which_every_symbol_failed_has_no_average() -> None:
 
 def test_the_event_names_everything_that_the_run_assumes() -> None:
     dates = {"start_date": date(2024, 1, 2), "end_date": date(2024, 6, 1)}
-    run = finished(parameters={"period": 5}, cash=500.0, fee_pct=0.0, slippage_pct=0.25, **dates)
+    run = finished(parameters={"period": 5}, preset="vectorbt", rules={"cash": 500.0}, **dates)
     event = event_of(run)
     assert event["job_id"] == run.pk
     assert event["run"] == {
@@ -105,9 +107,8 @@ def test_the_event_names_everything_that_the_run_assumes() -> None:
         "interval": "1d",
         "start_date": "2024-01-02",
         "end_date": "2024-06-01",
-        "cash": 500.0,
-        "fee_pct": 0.0,
-        "slippage_pct": 0.25,
+        "preset": "vectorbt",
+        "rules": asdict(preset_rules("vectorbt", {"cash": 500.0})),
         "engine_version": run.engine_version,
     }
 

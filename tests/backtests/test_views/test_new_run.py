@@ -5,12 +5,15 @@ from datetime import date
 import pytest
 from django.test import Client
 
+from backtests.engine import PRESETS, RULES, Rule
+from backtests.engine.rule_text import parsed
 from backtests.models import Run, Universe
+from backtests.rule_fields import ESSENTIAL, GROUPS
 from backtests.views import RECENT
 from strategies.models import Strategy
 from strategies.registry import strategies
 from tests.backtests.test_views.pages import field, page_of, value_of
-from tests.builders import execute_run, make_bars, make_run, store_universe
+from tests.builders import another_value, execute_run, make_bars, make_run, store_universe
 
 
 def options(client: Client, name: str) -> dict[str, str]:
@@ -32,6 +35,46 @@ def test_every_parameter_of_the_strategy_is_a_field_with_its_bounds(client: Clie
         assert (float(control["min"]), float(control["max"])) == (parameter.low, parameter.high)
         assert float(control["value"]) == parameter.default
         assert parameter.help in page.text
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.key)
+def test_every_rule_is_a_field_at_its_default(client: Client, universe: Universe, rule: Rule) -> None:
+    page = page_of(client.get("/"))
+    control = field(page, rule.key)
+    if rule.kind == "switch":
+        assert ("checked" in control.attributes) is rule.default
+    else:
+        assert parsed(rule, value_of(page, rule.key)) == rule.default
+    if rule.kind == "choice":
+        offered = [(option.attributes["value"], option.text) for option in control.all("option")]
+        assert offered == list(rule.choices.items())
+    assert rule.help in page.text
+
+
+def test_the_other_rules_are_put_away(client: Client, universe: Universe) -> None:
+    page = page_of(client.get("/"))
+    groups = [group for group in page.all("details") if "rule-group" in group.attributes["class"]]
+    assert [group.attributes["id"] for group in groups] == [f"rules-{name.lower()}" for name in GROUPS]
+    assert not [group for group in groups if "open" in group.attributes]
+    away = {
+        control.attributes["name"] for group in groups for control in group.all("*") if "name" in control.attributes
+    }
+    assert away == {rule.key for rule in RULES} - set(ESSENTIAL)
+
+
+def test_every_preset_is_offered(client: Client, universe: Universe) -> None:
+    assert options(client, "preset") == {"": "Trawl's own", **{key: preset.label for key, preset in PRESETS.items()}}
+
+
+def test_a_run_like_an_earlier_one_keeps_every_rule(client: Client, universe: Universe) -> None:
+    rules = {rule.key: another_value(rule) for rule in RULES}
+    run = make_run(universe, preset="backtrader", rules=rules)
+    page = page_of(client.get(f"/?like={run.pk}"))
+    assert (value_of(page, "preset"), value_of(page, "preset_shown")) == ("backtrader", "backtrader")
+    for rule in RULES:
+        is_on = "checked" in field(page, rule.key).attributes
+        assert (is_on if rule.kind == "switch" else parsed(rule, value_of(page, rule.key))) == rules[rule.key]
+    assert all("open" in group.attributes for group in page.all("details"))
 
 
 def test_every_form_has_a_token_of_its_own(client: Client, universe: Universe) -> None:
@@ -72,9 +115,7 @@ def test_a_run_like_an_earlier_one_is_filled_in(client: Client, universe: Univer
         parameters={"period": 33, "width": 0.1 + 0.2},
         start_date=date(2024, 1, 2),
         end_date=date(2024, 2, 1),
-        cash=1234.5,
-        fee_pct=0.0,
-        slippage_pct=1.25,
+        rules={"cash": 1234.5, "fee_pct": 0.0, "slippage_pct": 1.25},
     )
     page = page_of(client.get(f"/?like={run.pk}"))
     names = ("universe", "strategy", "start_date", "end_date", "cash", "fee_pct", "slippage_pct")
@@ -106,7 +147,7 @@ def switch_off(*keys: str) -> None:
 
 
 def test_with_the_usual_strategy_switched_off_the_form_stands_on_another(client: Client, universe: Universe) -> None:
-    switch_off("rsi")
+    switch_off(*(set(strategies()) - {"bollinger", "sma-cross"}))
     page = page_of(client.get("/"))
     assert value_of(page, "strategy") == "bollinger"
     assert (value_of(page, "param-period"), value_of(page, "param-width")) == ("20", "2")
@@ -116,7 +157,7 @@ def test_with_the_usual_strategy_switched_off_the_form_stands_on_another(client:
 def test_an_earlier_run_of_a_strategy_that_is_switched_off_brings_all_but_the_strategy(
     client: Client, universe: Universe
 ) -> None:
-    run = make_run(universe, strategy="bollinger", parameters={"period": 33, "width": 0.3}, cash=500.0)
+    run = make_run(universe, strategy="bollinger", parameters={"period": 33, "width": 0.3}, rules={"cash": 500.0})
     switch_off("bollinger")
     page = page_of(client.get("/", {"like": run.pk}))
     assert (value_of(page, "strategy"), value_of(page, "cash"), value_of(page, "param-period")) == ("rsi", "500", "14")

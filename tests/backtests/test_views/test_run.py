@@ -5,11 +5,14 @@ from datetime import date
 import pytest
 from django.test import Client
 
+from backtests.engine import RULES
 from backtests.models import Run, Symbol, Universe
 from backtests.runs.statistics import FIGURE_KEYS
 from tests.backtests.streams.frames import Element
 from tests.backtests.test_views.pages import page_of
 from tests.builders import execute_run, make_run
+
+MONEY = {"cash": 1234567.5, "fee_pct": 0.2, "slippage_pct": 0.0}
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def test_every_result_is_a_row_in_the_order_of_landing(client: Client, run: Run)
 
 def test_the_page_names_everything_that_the_run_assumes(client: Client, universe: Universe) -> None:
     first, last = date(2024, 1, 2), date(2024, 2, 1)
-    run = make_run(universe, cash=1234567.5, fee_pct=0.2, slippage_pct=0.0, start_date=first, end_date=last)
+    run = make_run(universe, rules=MONEY, start_date=first, end_date=last)
     page = page_of(client.get(run.get_absolute_url()))
     assert "RSI reversion on Test" in page.all("h1")[0].text
     (facts,) = [element for element in page.all("p") if element.attributes.get("class") == "facts"]
@@ -49,6 +52,34 @@ def test_the_page_names_everything_that_the_run_assumes(client: Client, universe
         "fee 0.2 %",
         "slippage 0 %",
     ]
+
+
+def test_the_page_says_in_words_which_rules_are_not_the_usual_ones(client: Client, universe: Universe) -> None:
+    run = make_run(universe, preset="vectorbt", rules={"stop_loss_pct": 5.0})
+    page = page_of(client.get(run.get_absolute_url()))
+    told = {fact.text: fact.attributes.get("class") for fact in page.by_id("rule-facts").all("span")}
+    assert told["rules of vectorbt"] is None
+    assert told["Fill: at the close that gave the signal"] is None
+    assert told["Stop-loss: 5 %"] == "own"
+
+
+def test_every_rule_can_be_read_on_the_page(client: Client, universe: Universe) -> None:
+    run = make_run(universe, rules={"whole_units": True})
+    rows = {row.attributes["data-rule"]: row for row in page_of(client.get(run.get_absolute_url())).all("tr")[1:]
+            if "data-rule" in row.attributes}  # fmt: skip
+    assert list(rows) == [rule.key for rule in RULES]
+    assert rows["whole_units"].attributes["class"] == "changed"
+    assert "yes" in rows["whole_units"].text
+    assert "without effect here" in rows["size_cash"].text
+    assert all(rule.help in rows[rule.key].text for rule in RULES)
+
+
+def test_a_run_of_an_older_engine_can_be_read(client: Client, run: Run) -> None:
+    Run.objects.update(rules={"cash": 77.0, "fill": "at_noon", "gone": "x"}, preset="forgotten")
+    page = page_of(client.get(run.get_absolute_url()))
+    assert "rules of forgotten" in page.by_id("rule-facts").text
+    assert "cash 77" in page.text
+    assert client.get(f"/?like={run.pk}").status_code == 200
 
 
 def test_a_finished_run_connects_to_nothing(client: Client, run: Run) -> None:

@@ -45,3 +45,19 @@ def test_a_form_that_is_not_finished_has_no_complaints(
     response = client.get("/runs/form/", filled)
     assert response.status_code == 200
     assert errors(page_of(response)) == {}
+
+
+def test_a_preset_fills_in_what_nobody_has_changed(client: Client, universe: Universe) -> None:
+    shown = {"preset": "freqtrade", "preset_shown": "", "cash": "500", "slippage_pct": "0.05", "fill": "same_close"}
+    page = page_of(client.get("/runs/form/", {**shown, "stop_loss_pct": "4", "gap_fill": "open", "at_end": "mark"}))
+    names = ("cash", "slippage_pct", "fill", "stop_loss_pct", "gap_fill", "at_end", "days_a_year", "preset_shown")
+    assert [value_of(page, name) for name in names] == [
+        "500", "0", "same_close", "4", "inside", "last_open", "365", "freqtrade",
+    ]  # fmt: skip
+    assert "Days a year 365 days" in page.by_id("rules").text
+
+
+def test_only_groups_in_which_the_user_has_changed_something_are_open(client: Client, universe: Universe) -> None:
+    page = page_of(client.get("/runs/form/", {"preset": "freqtrade", "trailing_atr": "2"}))
+    opened = [group.attributes["id"] for group in page.all("details") if "open" in group.attributes]
+    assert opened == ["rules-exits"]

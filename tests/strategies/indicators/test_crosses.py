@@ -11,7 +11,7 @@ import pytest
 
 from strategies.bars import BoolArray, FloatArray
 from strategies.errors import IndicatorError
-from strategies.indicators import crossed_above, crossed_below, sma
+from strategies.indicators import crossed_above, crossed_below, crosses, sma
 from tests.strategies.indicators.references import frozen, seeded_closes, slow_cross_above, slow_sma
 
 NAN = math.nan
@@ -32,6 +32,26 @@ def test_crosses_of_a_series_by_hand() -> None:
     series, other = frozen([1, 3, 5, 5, 4, 1]), frozen([2, 2, 5, 4, 4, 2])
     assert where(crossed_above(series, other)) == [1, 3]
     assert where(crossed_below(series, other)) == [5]
+
+
+def test_both_crosses_at_once_are_those_of_each() -> None:
+    market = [
+        (frozen([1, 3, 5, 5, 4, 1]), frozen([2, 2, 5, 4, 4, 2])),
+        (frozen([]), frozen([])),
+        (frozen([1]), frozen([2])),
+    ]
+    for number, closes in enumerate(seeded_closes()):
+        market.append((sma(closes, 3), sma(closes, 1 + number % 7)))
+    for series, other in market:
+        above, below = crosses(series, other)
+        np.testing.assert_array_equal(above, crossed_above(series, other))
+        np.testing.assert_array_equal(below, crossed_below(series, other))
+
+
+def test_both_crosses_at_once_need_two_series_of_one_length() -> None:
+    for other in (frozen([1, 2]), np.ones((3, 1))):
+        with pytest.raises(IndicatorError, match="two series of one length"):
+            crosses(frozen([1, 2, 3]), other)
 
 
 def test_a_touch_is_no_cross_and_leaving_the_line_is_one() -> None:

@@ -52,8 +52,14 @@ def test_an_unknown_key_names_the_known_ones() -> None:
         get_indicator("emma")
 
 
-def test_everything_that_is_offered_is_in_the_table_or_a_cross() -> None:
-    assert set(strategies.indicators.__all__) <= {*INDICATORS_BY_KEY, "crossed_above", "crossed_below"}
+def test_everything_that_is_offered_is_in_the_table_or_makes_conditions_of_it() -> None:
+    assert set(strategies.indicators.__all__) <= {
+        *INDICATORS_BY_KEY,
+        "crossed_above",
+        "crossed_below",
+        "crosses",
+        "shifted",
+    }
 
 
 def test_values_are_the_defaults_unless_given() -> None:

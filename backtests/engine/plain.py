@@ -1,0 +1,85 @@
+"""The simulation under the rules that most runs have: bought units only, all equity, next open, no stops."""
+
+from __future__ import annotations
+
+from backtests.engine.coded import CODED_IN
+from backtests.engine.scanning import _fetch, _highest, _lowest, _next_true, _value_units
+from backtests.engine.trades import OPEN, SIGNAL, TRADES_OUT
+from strategies.indicators.kernel import BOOLS, FLOATS, FLOATS_OUT, INTS, kernel
+
+
+@kernel((BOOLS, BOOLS, TRADES_OUT))
+def _find_trades(entry, exit_, trades):  # type: ignore[no-untyped-def]
+    """Set the bars of every trade and return their number; one that is still held at the end exits after it."""
+    n = len(entry)
+    n_trades = 0
+    signal = _next_true(entry, 0)
+    # A signal on the last bar fills nothing.
+    while signal < n - 1:
+        if exit_[signal]:
+            signal = _next_true(entry, signal + 1)
+            continue
+        first = signal + 1
+        last = min(_next_true(exit_, first) + 1, n)
+        trades[n_trades].entry_bar = first
+        trades[n_trades].exit_bar = last
+        n_trades += 1
+        signal = _next_true(entry, last)
+    return n_trades
+
+
+@kernel((INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, CODED_IN, TRADES_OUT, FLOATS_OUT))
+def _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, equity):  # type: ignore[no-untyped-def]
+    """Fill trades and equity and return the number of trades: what ``_simulate_general`` gives for plain rules.
+
+    It goes from trade to trade, not from bar to bar.
+    """
+    n = len(close)
+    cash = rules[0].cash
+    fee = rules[0].fee_pct
+    slippage = rules[0].slippage_pct
+    n_trades = _find_trades(entry, exit_, trades)
+    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
+    if n_trades > 0 and _fetch(time, open_, high, low) == -1.0:
+        return 0
+    flat_from = 0
+    for i in range(n_trades):
+        trade = trades[i]
+        first = trade.entry_bar
+        last = trade.exit_bar
+        for t in range(flat_from, first):
+            equity[t] = cash
+        flat_from = last
+        price = open_[first] * (1.0 + slippage)
+        units = cash / (price * (1.0 + fee))
+        spent = cash
+        trade.entry_time = time[first]
+        trade.side = 1
+        trade.entry_price = price
+        trade.units = units
+        trade.fees = units * price * fee
+        trade.slippage = units * open_[first] * slippage
+        trade.borrow = 0.0
+        if last < n:
+            exit_price = open_[last] * (1.0 - slippage)
+            value = units * exit_price
+            cash = value * (1.0 - fee)
+            trade.exit_reason = SIGNAL
+            trade.fees += value * fee
+            trade.slippage += units * open_[last] * slippage
+        else:
+            exit_price = close[n - 1]
+            cash = units * exit_price
+            trade.exit_reason = OPEN
+            trade.exit_bar = n - 1
+        trade.exit_time = time[trade.exit_bar]
+        trade.bars_held = trade.exit_bar - first
+        trade.exit_price = exit_price
+        trade.pnl = cash - spent
+        trade.return_pct = 100.0 * (cash - spent) / spent
+        _value_units(close[first:last], units, equity[first:last])
+        trade.mae_pct = 100.0 * (min(_lowest(low[first:last]), exit_price, price) / price - 1.0)
+        trade.mfe_pct = 100.0 * (max(_highest(high[first:last]), exit_price, price) / price - 1.0)
+    for t in range(flat_from, n):
+        equity[t] = cash
+    return n_trades

@@ -1,0 +1,95 @@
+"""Small loops over parts of a series that the simulations share, written so that one step takes many bars."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from strategies.indicators.kernel import BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, U64, kernel
+
+# Values in one line of the processor's cache.
+LINE = 8
+
+ONE, SEVEN, LAST_BYTE = np.uint64(1), np.uint64(7), np.uint64(56)
+HIGHEST_BITS, EVERY_BYTE = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
+
+
+@kernel((U64,))
+def _first_byte(word):  # type: ignore[no-untyped-def]
+    """Return which byte of a word that is not zero is the first one set: so many highest bits lie below its lowest."""
+    below = (word & (~word + ONE)) - ONE
+    return np.int64(((below & HIGHEST_BITS) >> SEVEN) * EVERY_BYTE >> LAST_BYTE)
+
+
+@kernel((BOOLS, I64))
+def _next_true(flags, t):  # type: ignore[no-untyped-def]
+    """Return the first index from ``t`` on whose flag is true, or the length. Eight flags are looked at in one step."""
+    n = len(flags)
+    words = flags[: n - n % 8].view(np.uint64)
+    place = t // 8
+    if place < len(words):
+        word = words[place] >> np.uint64(8 * (t % 8))
+        if word != 0:
+            return t + _first_byte(word)
+        place += 1
+        while place < len(words) and words[place] == 0:
+            place += 1
+        if place < len(words):
+            return 8 * place + _first_byte(words[place])
+        t = 8 * place
+    while t < n and not flags[t]:
+        t += 1
+    return min(t, n)
+
+
+@kernel((INTS, FLOATS, FLOATS, FLOATS))
+def _fetch(time, open_, high, low):  # type: ignore[no-untyped-def]
+    """Read every line of four columns at once, and return something that depends on all of them.
+
+    A trade reads a few places here and there, and each would wait for the memory on its own: for a whole market, that
+    takes longer than to have everything brought near.
+    """
+    total = 0.0
+    seconds = 0
+    for i in range(0, len(time), LINE):
+        total += open_[i] + high[i] + low[i]
+        seconds += time[i]
+    return total + seconds
+
+
+@kernel((FLOATS,))
+def _lowest(series):  # type: ignore[no-untyped-def]
+    """Return the lowest value; infinity of nothing. In four lanes, as one would wait for itself."""
+    rest = len(series) - len(series) % 4
+    a = b = c = d = np.inf
+    for i in range(0, rest, 4):
+        p, q, r, s = series[i], series[i + 1], series[i + 2], series[i + 3]
+        a = p if p < a else a
+        b = q if q < b else b
+        c = r if r < c else c
+        d = s if s < d else d
+    for i in range(rest, len(series)):
+        a = min(a, series[i])
+    return min(a, b, c, d)
+
+
+@kernel((FLOATS,))
+def _highest(series):  # type: ignore[no-untyped-def]
+    """Return the highest value; minus infinity of nothing. In four lanes, as one would wait for itself."""
+    rest = len(series) - len(series) % 4
+    a = b = c = d = -np.inf
+    for i in range(0, rest, 4):
+        p, q, r, s = series[i], series[i + 1], series[i + 2], series[i + 3]
+        a = p if p > a else a
+        b = q if q > b else b
+        c = r if r > c else c
+        d = s if s > d else d
+    for i in range(rest, len(series)):
+        a = max(a, series[i])
+    return max(a, b, c, d)
+
+
+@kernel((FLOATS, F64, FLOATS_OUT))
+def _value_units(close, units, equity):  # type: ignore[no-untyped-def]
+    """Set equity to the worth of all units."""
+    for t in range(len(close)):
+        equity[t] = units * close[t]
