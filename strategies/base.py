@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from strategies.bars import Bars, Signals
@@ -24,6 +25,12 @@ class Strategy:
     key: ClassVar[str]
     label: ClassVar[str]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # It is not inherited: a subclass may change anything that a faster way of its parent takes for granted.
+        if "signals_all" not in vars(cls):
+            cls.signals_all = Strategy.signals_all  # type: ignore[method-assign]
+
     def __init__(self, **values: Any) -> None:
         declared = self.parameters()
         if unknown := sorted(set(values) - set(declared)):
@@ -39,6 +46,13 @@ class Strategy:
     def signals(self, bars: Bars) -> Signals:
         """Return the entries and exits decided on the close of each bar, from this bar and earlier ones only."""
         raise NotImplementedError
+
+    def signals_all(self, bars: Sequence[Bars]) -> list[Signals]:
+        """Return the signals of several symbols, each as :meth:`signals` gives them.
+
+        A strategy overrides this only to be faster (:mod:`strategies.together`).
+        """
+        return [self.signals(each) for each in bars]
 
     @property
     def warmup(self) -> int:

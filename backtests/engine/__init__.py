@@ -1,7 +1,7 @@
 """What would have happened? Signals and rules in, trades, equity and metrics out. Pure: no Django, no database."""
 
 from backtests.engine.errors import EngineError, RulesError, TooShort
-from backtests.engine.evaluate import evaluate
+from backtests.engine.evaluate import evaluate, evaluate_all
 from backtests.engine.metrics import measure
 from backtests.engine.presets import PRESETS, Preset, preset_rules
 from backtests.engine.rule import Rule
@@ -31,6 +31,7 @@ __all__ = [
     "RulesError",
     "TooShort",
     "evaluate",
+    "evaluate_all",
     "measure",
     "preset_rules",
     "simulate",

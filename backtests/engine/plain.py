@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backtests.engine.coded import CODED_IN
-from backtests.engine.scanning import _fetch, _highest, _lowest, _next_true, _value_units
+from backtests.engine.scanning import BYTES, ONE, _fetch, _fill, _first_byte, _highest, _lowest, _value_units
 from backtests.engine.trades import OPEN, SIGNAL, TRADES_OUT
 from strategies.indicators.kernel import BOOLS, FLOATS, FLOATS_OUT, INTS, kernel
 
@@ -12,19 +14,33 @@ from strategies.indicators.kernel import BOOLS, FLOATS, FLOATS_OUT, INTS, kernel
 def _find_trades(entry, exit_, trades):  # type: ignore[no-untyped-def]
     """Set the bars of every trade and return their number; one that is still held at the end exits after it."""
     n = len(entry)
+    words = n // BYTES
+    entries = entry[: words * BYTES].view(np.uint64)
+    exits = exit_[: words * BYTES].view(np.uint64)
     n_trades = 0
-    signal = _next_true(entry, 0)
+    is_held = False
+    # Eight flags in one step, as signals are rare; the flags behind the last whole word make one more.
+    for place in range(words + 1):
+        if place < words:
+            word = entries[place] | exits[place]
+        else:
+            word = np.uint64(0)
+            for t in range(words * BYTES, n):
+                word |= np.uint64(entry[t] or exit_[t]) << np.uint64(BYTES * (t - words * BYTES))
+        while word != 0:
+            t = place * BYTES + _first_byte(word)
+            word &= word - ONE
+            if is_held and exit_[t]:
+                trades[n_trades].exit_bar = t + 1
+                n_trades += 1
+                is_held = False
+            elif not is_held and not exit_[t]:
+                trades[n_trades].entry_bar = t + 1
+                is_held = True
     # A signal on the last bar fills nothing.
-    while signal < n - 1:
-        if exit_[signal]:
-            signal = _next_true(entry, signal + 1)
-            continue
-        first = signal + 1
-        last = min(_next_true(exit_, first) + 1, n)
-        trades[n_trades].entry_bar = first
-        trades[n_trades].exit_bar = last
+    if is_held and trades[n_trades].entry_bar < n:
+        trades[n_trades].exit_bar = n
         n_trades += 1
-        signal = _next_true(entry, last)
     return n_trades
 
 
@@ -40,15 +56,14 @@ def _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, 
     slippage = rules[0].slippage_pct
     n_trades = _find_trades(entry, exit_, trades)
     # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
-    if n_trades > 0 and _fetch(time, open_, high, low) == -1.0:
+    if _fetch(trades[:n_trades], time, open_, high, low) == -1.0:
         return 0
     flat_from = 0
     for i in range(n_trades):
         trade = trades[i]
         first = trade.entry_bar
         last = trade.exit_bar
-        for t in range(flat_from, first):
-            equity[t] = cash
+        _fill(cash, equity[flat_from:first])
         flat_from = last
         price = open_[first] * (1.0 + slippage)
         units = cash / (price * (1.0 + fee))
@@ -80,6 +95,5 @@ def _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, 
         _value_units(close[first:last], units, equity[first:last])
         trade.mae_pct = 100.0 * (min(_lowest(low[first:last]), exit_price, price) / price - 1.0)
         trade.mfe_pct = 100.0 * (max(_highest(high[first:last]), exit_price, price) / price - 1.0)
-    for t in range(flat_from, n):
-        equity[t] = cash
+    _fill(cash, equity[flat_from:n])
     return n_trades

@@ -1,4 +1,4 @@
-"""Kernels over bar returns. Sums go in four lanes: one would wait for its own last addition."""
+"""Kernels over bar returns."""
 
 from __future__ import annotations
 
@@ -9,75 +9,46 @@ from backtests.engine.coded import CODED_IN
 from backtests.engine.scanning import _lowest
 from strategies.indicators.kernel import F64, FLOATS, I64, INTS, kernel
 
+# What a reduction lets the compiler assume: values are finite and may be taken in any order, many in one step. A sum may
+# then differ in its last digit between two kinds of processors; trades and equity are made without any such sum.
+ANY_ORDER = ("nnan", "nsz", "reassoc")
 # A difference this small, of what it is a difference of, is rounding: a ratio to it would be an invention.
 ROUNDING = 1e-12
 # The share of bar returns that lies at or below the value at risk.
 TAIL = 0.05
 # So few values are quicker sorted than counted once more.
 NEAR = 12
+BLOCK = 32
 DAY_S = 86_400
 
 
-@kernel((FLOATS,))
+@kernel((FLOATS,), fastmath=ANY_ORDER)
 def _sums(returns):  # type: ignore[no-untyped-def]
     """Return the sum of the positive ones, the sum of the negative ones, and the sum of squares of the negative ones.
 
     Neither sum is the difference of others, of which nothing but rounding would be left where it is small.
     """
-    n = len(returns)
-    ga = gb = gc = gd = 0.0
-    la = lb = lc = ld = 0.0
-    qa = qb = qc = qd = 0.0
-    for i in range(0, n - 3, 4):
-        p, q, r, s = returns[i], returns[i + 1], returns[i + 2], returns[i + 3]
-        ga += p if p > 0.0 else 0.0
-        gb += q if q > 0.0 else 0.0
-        gc += r if r > 0.0 else 0.0
-        gd += s if s > 0.0 else 0.0
-        la += p if p < 0.0 else 0.0
-        lb += q if q < 0.0 else 0.0
-        lc += r if r < 0.0 else 0.0
-        ld += s if s < 0.0 else 0.0
-        qa += p * p if p < 0.0 else 0.0
-        qb += q * q if q < 0.0 else 0.0
-        qc += r * r if r < 0.0 else 0.0
-        qd += s * s if s < 0.0 else 0.0
-    for i in range(n - n % 4, n):
-        p = returns[i]
-        ga += p if p > 0.0 else 0.0
-        la += p if p < 0.0 else 0.0
-        qa += p * p if p < 0.0 else 0.0
-    return (ga + gb) + (gc + gd), (la + lb) + (lc + ld), (qa + qb) + (qc + qd)
+    gains = losses = squares = 0.0
+    for i in range(len(returns)):
+        gain = returns[i] if returns[i] > 0.0 else 0.0
+        loss = returns[i] if returns[i] < 0.0 else 0.0
+        gains += gain
+        losses += loss
+        squares += loss * loss
+    return gains, losses, squares
 
 
-@kernel((FLOATS, F64))
+@kernel((FLOATS, F64), fastmath=ANY_ORDER)
 def _moments(returns, mean):  # type: ignore[no-untyped-def]
     """Return the sums of the second, third and fourth powers of the distances from the mean."""
-    n = len(returns)
-    a2 = b2 = c2 = d2 = 0.0
-    a3 = b3 = c3 = d3 = 0.0
-    a4 = b4 = c4 = d4 = 0.0
-    for i in range(0, n - 3, 4):
-        p, q, r, s = returns[i] - mean, returns[i + 1] - mean, returns[i + 2] - mean, returns[i + 3] - mean
-        pp, qq, rr, ss = p * p, q * q, r * r, s * s
-        a2 += pp
-        b2 += qq
-        c2 += rr
-        d2 += ss
-        a3 += pp * p
-        b3 += qq * q
-        c3 += rr * r
-        d3 += ss * s
-        a4 += pp * pp
-        b4 += qq * qq
-        c4 += rr * rr
-        d4 += ss * ss
-    for i in range(n - n % 4, n):
-        p = returns[i] - mean
-        a2 += p * p
-        a3 += p * p * p
-        a4 += p * p * p * p
-    return (a2 + b2) + (c2 + d2), (a3 + b3) + (c3 + d3), (a4 + b4) + (c4 + d4)
+    second = third = fourth = 0.0
+    for i in range(len(returns)):
+        distance = returns[i] - mean
+        square = distance * distance
+        second += square
+        third += square * distance
+        fourth += square * square
+    return second, third, fourth
 
 
 @kernel((FLOATS, F64))
@@ -88,18 +59,40 @@ def _count_below(returns, level):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel((FLOATS, F64))
+@kernel((FLOATS, F64), fastmath=ANY_ORDER)
 def _sum_below(returns, level):  # type: ignore[no-untyped-def]
-    n = len(returns)
-    a = b = c = d = 0.0
-    for i in range(0, n - 3, 4):
-        a += returns[i] if returns[i] < level else 0.0
-        b += returns[i + 1] if returns[i + 1] < level else 0.0
-        c += returns[i + 2] if returns[i + 2] < level else 0.0
-        d += returns[i + 3] if returns[i + 3] < level else 0.0
-    for i in range(n - n % 4, n):
-        a += returns[i] if returns[i] < level else 0.0
-    return (a + b) + (c + d)
+    total = 0.0
+    for i in range(len(returns)):
+        total += returns[i] if returns[i] < level else 0.0
+    return total
+
+
+@kernel((FLOATS, F64))
+def _beside(returns, level):  # type: ignore[no-untyped-def]
+    """Return the highest value below a level and the lowest one that is not."""
+    below = -np.inf
+    above = np.inf
+    for i in range(len(returns)):
+        value = returns[i]
+        below = value if value < level and value > below else below
+        above = value if value >= level and value < above else above
+    return below, above
+
+
+@kernel((FLOATS, F64, F64))
+def _between(returns, low, high):  # type: ignore[no-untyped-def]
+    """Return the values from ``low`` to below ``high``, sorted. Few blocks have any: most are passed over at once."""
+    found = np.empty(_count_below(returns, high) - _count_below(returns, low))
+    n_found = 0
+    for start in range(0, len(returns), BLOCK):
+        block = returns[start : start + BLOCK]
+        if _count_below(block, high) > _count_below(block, low):
+            for i in range(len(block)):
+                if low <= block[i] < high:
+                    found[n_found] = block[i]
+                    n_found += 1
+    found.sort()
+    return found
 
 
 @kernel((FLOATS, I64, F64))
@@ -147,14 +140,10 @@ def _tail(moved, n, losses):  # type: ignore[no-untyped-def]
         elif count <= lower:
             low, n_low = level, count
         else:
-            break
-    near = np.empty(n_high - n_low)
-    n_near = 0
-    for i in range(len(moved)):
-        if low <= moved[i] < high:
-            near[n_near] = moved[i]
-            n_near += 1
-    near.sort()
+            # As many as are wanted lie below the level, and the quantile on both sides of it.
+            below, above = _beside(moved, level)
+            return below + part * (above - below), _sum_below(moved, level) / (lower + 1)
+    near = _between(moved, low, high)
     place = lower - n_low
     quantile = near[place] + part * (near[place + 1] - near[place])
     return quantile, (_sum_below(moved, low) + near[: place + 1].sum()) / (lower + 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from strategies.indicators.kernel import BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, U64, kernel
+from backtests.engine.trades import TRADES_OUT
+from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, INTS, U64, kernel
 
-# Values in one line of the processor's cache.
-LINE = 8
+# Bytes of a word, and values in one line of the processor's cache.
+BYTES = LINE = 8
 
 ONE, SEVEN, LAST_BYTE = np.uint64(1), np.uint64(7), np.uint64(56)
 HIGHEST_BITS, EVERY_BYTE = np.uint64(0x8080808080808080), np.uint64(0x0101010101010101)
@@ -20,40 +21,24 @@ def _first_byte(word):  # type: ignore[no-untyped-def]
     return np.int64(((below & HIGHEST_BITS) >> SEVEN) * EVERY_BYTE >> LAST_BYTE)
 
 
-@kernel((BOOLS, I64))
-def _next_true(flags, t):  # type: ignore[no-untyped-def]
-    """Return the first index from ``t`` on whose flag is true, or the length. Eight flags are looked at in one step."""
-    n = len(flags)
-    words = flags[: n - n % 8].view(np.uint64)
-    place = t // 8
-    if place < len(words):
-        word = words[place] >> np.uint64(8 * (t % 8))
-        if word != 0:
-            return t + _first_byte(word)
-        place += 1
-        while place < len(words) and words[place] == 0:
-            place += 1
-        if place < len(words):
-            return 8 * place + _first_byte(words[place])
-        t = 8 * place
-    while t < n and not flags[t]:
-        t += 1
-    return min(t, n)
+@kernel((TRADES_OUT, INTS, FLOATS, FLOATS, FLOATS))
+def _fetch(trades, time, open_, high, low):  # type: ignore[no-untyped-def]
+    """Read what trades of known bars need of four columns, and return something that depends on all of it.
 
-
-@kernel((INTS, FLOATS, FLOATS, FLOATS))
-def _fetch(time, open_, high, low):  # type: ignore[no-untyped-def]
-    """Read every line of four columns at once, and return something that depends on all of them.
-
-    A trade reads a few places here and there, and each would wait for the memory on its own: for a whole market, that
-    takes longer than to have everything brought near.
+    The simulation reads it again, place by place, and would wait for the memory at each on its own: to have everything
+    brought near at once takes less than half as long.
     """
-    total = 0.0
+    last_bar = len(time) - 1
+    prices = 0.0
     seconds = 0
-    for i in range(0, len(time), LINE):
-        total += open_[i] + high[i] + low[i]
-        seconds += time[i]
-    return total + seconds
+    for i in range(len(trades)):
+        first = trades[i].entry_bar
+        last = min(trades[i].exit_bar, last_bar)
+        prices += open_[first] + open_[last] + high[last] + low[last]
+        seconds += time[first] + time[last]
+        for t in range(first, last, LINE):
+            prices += high[t] + low[t]
+    return prices + seconds
 
 
 @kernel((FLOATS,))
@@ -86,6 +71,12 @@ def _highest(series):  # type: ignore[no-untyped-def]
     for i in range(rest, len(series)):
         a = max(a, series[i])
     return max(a, b, c, d)
+
+
+@kernel((F64, FLOATS_OUT))
+def _fill(value, series):  # type: ignore[no-untyped-def]
+    for t in range(len(series)):
+        series[t] = value
 
 
 @kernel((FLOATS, F64, FLOATS_OUT))

@@ -64,17 +64,23 @@ def check_annual_factor(bars_per_year: float) -> None:
         raise EngineError(f"bars_per_year must be a positive number; it is {bars_per_year!r}")
 
 
+def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
+    """Raise EngineError, TooShort or SignalsError if these are not what can be simulated."""
+    if type(bars) is not Bars or type(signals) is not Signals or type(rules) is not Rules:
+        for name, value, kind in (("bars", bars, Bars), ("signals", signals, Signals), ("rules", rules, Rules)):
+            if not isinstance(value, kind):
+                raise EngineError(f"{name} must be {kind.__name__}; it is {type(value).__name__}")
+    if len(bars.time) < MIN_BARS:
+        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars.time)}")
+    signals.checked(bars)
+
+
 def prepared(
     bars: Bars, signals: Signals, rules: Rules, bars_per_year: float
 ) -> tuple[Kernel, tuple[Any, ...], TradeArray, FloatArray]:
     """Return the kernel for these rules, its checked inputs, and empty arrays for trades and equity."""
-    for name, value, kind in (("bars", bars, Bars), ("signals", signals, Signals), ("rules", rules, Rules)):
-        if not isinstance(value, kind):
-            raise EngineError(f"{name} must be {kind.__name__}; it is {type(value).__name__}")
+    check_inputs(bars, signals, rules)
     n = len(bars.time)
-    if n < MIN_BARS:
-        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
-    signals.checked(bars)
     entry, exit_ = np.ascontiguousarray(signals.entry), np.ascontiguousarray(signals.exit)
     record, is_plain = coded(rules)
     prices = (bars.time, bars.open, bars.high, bars.low, bars.close)

@@ -7,12 +7,12 @@ from typing import TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from numba import types
 
 from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.errors import EngineError, TooShort
-from backtests.engine.evaluate import _evaluate_plain, evaluate
-from backtests.engine.plain import _find_trades
+from backtests.engine.evaluate import evaluate
+from backtests.engine.metrics import _measure
+from backtests.engine.plain import _find_trades, _simulate_plain
 from backtests.engine.returns import ROUNDING
 from backtests.engine.rules import Rules
 from backtests.engine.scanning import _highest, _lowest
@@ -22,15 +22,12 @@ from backtests.engine.trades import TRADE, TRADES_OUT
 from strategies.bars import Bars, FloatArray
 from strategies.base import Strategy
 from strategies.indicators.crosses import _cross_both
-from strategies.indicators.kernel import BOOLS_OUT, F64, FLOATS, FLOATS_OUT, INTS, kernel
+from strategies.indicators.kernel import BOOLS_OUT, F64, FLOATS, FLOATS_OUT, INTS, TABLE, TABLE_OUT, kernel
 from strategies.lines import Line, LineCross
 
 # What a search over parameters looks at first; without the other metrics it takes less than half as long.
 QUICK = ("return_pct", "max_drawdown_pct", "sharpe", "trades")
 EVERY = tuple(metric.key for metric in METRICS)
-
-TABLE = types.Array(types.float64, 2, "C", readonly=True)
-TABLE_OUT = types.Array(types.float64, 2, "C")
 
 
 def sweep(
@@ -121,7 +118,8 @@ def _sweep_every(  # type: ignore[no-untyped-def]
 ):
     for i in range(len(first)):
         _cross_both(lines[first[i]], lines[second[i]], entry, exit_)
-        _evaluate_plain(time, open_, high, low, close, entry, exit_, rules, bars_a_year, trades, equity, values[i])
+        n_trades = _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, equity)
+        _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values[i])
 
 
 @kernel((FLOATS, FLOATS, TRADES_OUT, CODED_IN, F64, FLOATS, FLOATS, FLOATS_OUT))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backtests.engine.evaluate import evaluate
+from backtests.engine.evaluate import evaluate_all
 from backtests.engine.rules import Rules
 from strategies.bars import Bars
 from strategies.indicators.kernel import forget_old_kernels
@@ -22,5 +22,5 @@ def warm() -> None:
     )
     rules = Rules()
     for strategy in strategies().values():
-        evaluate(bars, strategy().signals(bars), rules, bars_per_year=252)
+        evaluate_all([bars], strategy().signals_all([bars]), rules, bars_per_year=252)
     forget_old_kernels()

@@ -14,14 +14,15 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from backtests.engine import ENGINE_VERSION, EngineError, Rules, evaluate
+from backtests.engine import ENGINE_VERSION, EngineError, Rules, evaluate_all
+from backtests.engine.evaluate import Evaluated
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run
 from backtests.prices.cache import Series
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.store import read_bars
 from backtests.runs.request import bounds_s
-from strategies.bars import FloatArray
+from strategies.bars import Bars, FloatArray
 from strategies.base import Strategy
 from strategies.errors import StrategyError
 from strategies.registry import get_strategy
@@ -47,7 +48,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class SymbolResult:
-    """One symbol's outcome: metrics in the order of METRICS with curve and trades, or a reason."""
+    """One symbol's outcome: metrics in the order of METRICS with curve and trades, or a reason.
+
+    Symbols are computed several at a time: each has an equal share of that time.
+    """
 
     symbol_id: int
     elapsed_us: int
@@ -90,7 +94,15 @@ def scan_from(run: Run) -> Scan:
 def execute(scan: Scan, symbol_ids: Sequence[int]) -> list[SymbolResult]:
     """Return the result of every symbol, in order. A symbol's failure is its own result and stops no other."""
     series, damaged = _read(scan, symbol_ids)
-    return [_result(scan, symbol_id, series.get(symbol_id), damaged.get(symbol_id, "")) for symbol_id in symbol_ids]
+    reasons = {each: damaged.get(each) or _why_not(scan, each, series.get(each)) for each in symbol_ids}
+    ready = [each for each in symbol_ids if not reasons[each]]
+    began = perf_counter()
+    found = _evaluated(scan, ready, [series[each].bars for each in ready])
+    elapsed_us = int((perf_counter() - began) * 1e6 / max(1, len(ready)))
+    return [
+        _result(scan, each, series.get(each), found.get(each, reasons[each]), elapsed_us if each in found else 0)
+        for each in symbol_ids
+    ]
 
 
 def failed(symbol_ids: Sequence[int], reason: str) -> list[SymbolResult]:
@@ -114,29 +126,39 @@ def _read(scan: Scan, symbol_ids: Sequence[int]) -> tuple[dict[int, Series], dic
     return series, damaged
 
 
-def _result(scan: Scan, symbol_id: int, series: Series | None, damaged: str) -> SymbolResult:
-    began = perf_counter()
+def _evaluated(scan: Scan, symbol_ids: Sequence[int], bars: Sequence[Bars]) -> dict[int, Evaluated | str]:
+    """Return outcome and metrics of every symbol, or the reason why there are none."""
+    try:
+        signals = scan.strategy.signals_all(bars)
+        evaluated = evaluate_all(bars, signals, scan.rules, bars_per_year=scan.bars_per_year)
+        return dict(zip(symbol_ids, evaluated, strict=True))
+    except (StrategyError, EngineError) as error:
+        if len(bars) == 1:
+            return {symbol_ids[0]: f"{scan.strategy.label}: {error}"}
+    except Exception as error:
+        if len(bars) == 1:
+            logger.exception(
+                "run %s: the strategy %s failed on symbol %s", scan.run_id, scan.strategy.key, symbol_ids[0]
+            )
+            return {symbol_ids[0]: f"the strategy raised {type(error).__name__}: {_message(error)}"}
+    # One of them has failed, and must not take the others with it.
+    alone = [_evaluated(scan, [each], [own]) for each, own in zip(symbol_ids, bars, strict=True)]
+    return {each: found for part in alone for each, found in part.items()}
+
+
+def _result(scan: Scan, symbol_id: int, series: Series | None, found: Evaluated | str, elapsed_us: int) -> SymbolResult:
     checksums = series.checksums if series is not None else ()
     digest = hashlib.blake2b(scan.digest + "".join(checksums).encode(), digest_size=16).hexdigest()
-    reason = damaged or _why_not(scan, symbol_id, series)
-    metrics, outcome = None, None
-    if not reason and series is not None:
-        try:
-            signals = scan.strategy.signals(series.bars)
-            outcome, metrics = evaluate(series.bars, signals, scan.rules, bars_per_year=scan.bars_per_year)
-        except (StrategyError, EngineError) as error:
-            reason = f"{scan.strategy.label}: {error}"
-        except Exception as error:
-            logger.exception("run %s: the strategy %s failed on symbol %s", scan.run_id, scan.strategy.key, symbol_id)
-            reason = f"the strategy raised {type(error).__name__}: {_message(error)}"
+    if isinstance(found, str):
+        return SymbolResult(symbol_id=symbol_id, elapsed_us=elapsed_us, digest=digest, reason=found)
+    outcome, metrics = found
     return SymbolResult(
         symbol_id=symbol_id,
-        elapsed_us=int((perf_counter() - began) * 1e6),
+        elapsed_us=elapsed_us,
         digest=digest,
-        reason=reason,
         metrics=metrics,
-        curve=b"" if outcome is None else curve_of(outcome.equity, scan.rules.cash),
-        trades=b"" if outcome is None else outcome.trades.tobytes(),
+        curve=curve_of(outcome.equity, scan.rules.cash),
+        trades=outcome.trades.tobytes(),
     )
 
 

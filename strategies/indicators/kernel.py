@@ -24,7 +24,10 @@ FLOATS = types.Array(types.float64, 1, "C", readonly=True)
 INTS = types.Array(types.int64, 1, "C", readonly=True)
 BOOLS = types.Array(types.boolean, 1, "C", readonly=True)
 FLOATS_OUT = types.Array(types.float64, 1, "C")
+INTS_OUT = types.Array(types.int64, 1, "C")
 BOOLS_OUT = types.Array(types.boolean, 1, "C")
+TABLE = types.Array(types.float64, 2, "C", readonly=True)
+TABLE_OUT = types.Array(types.float64, 2, "C")
 
 Kernel = Callable[..., Any]
 

@@ -15,7 +15,7 @@ from strategies.indicators.arguments import (
     checked_series,
     padded,
 )
-from strategies.indicators.averages import exponential
+from strategies.indicators.averages import REFRESH, exponential
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.ranges import average_range, ranges_of, typical_price
 from strategies.indicators.windows import window_highs, window_lows, window_moments, window_sums
@@ -309,42 +309,51 @@ def parkinson(high: FloatArray, low: FloatArray, period: int, bars_per_year: flo
     return padded(100.0 * np.sqrt(total * (factor / (4.0 * math.log(2.0) * period))), n)
 
 
+@kernel((FLOATS, FLOATS, F64, F64, F64, FLOATS_OUT, FLOATS_OUT))
+def _slide_moments(new, old, share, mean, squares, middle, spread):  # type: ignore[no-untyped-def]
+    """Slide mean and squared deviations on; return at how many bars these have shrunk so far that rounding shows."""
+    largest = squares
+    for i in range(len(new)):
+        before = mean
+        change = new[i] - old[i]
+        mean += change * share
+        squares += change * ((new[i] + old[i]) - (mean + before))
+        largest = squares if squares > largest else largest
+        if squares < 1e-4 * largest:
+            return i
+        middle[i] = mean
+        spread[i] = squares
+    return len(new)
+
+
+@kernel((F64, F64, FLOATS, FLOATS_OUT, FLOATS_OUT))
+def _set_bands(width, share, middle, upper, lower):  # type: ignore[no-untyped-def]
+    """Set the bands where ``upper`` holds the squared deviations. Apart from sums, roots go several in one step."""
+    for t in range(len(middle)):
+        reach = width * np.sqrt(max(upper[t], 0.0) * share)
+        upper[t] = middle[t] + reach
+        lower[t] = middle[t] - reach
+
+
 @kernel((FLOATS, I64, F64, FLOATS_OUT, FLOATS_OUT, FLOATS_OUT))
 def _bollinger(series, period, width, upper, middle, lower):  # type: ignore[no-untyped-def]
     n = len(series)
     undefined = min(period - 1, n)
-    upper[:undefined] = np.nan
-    middle[:undefined] = np.nan
-    lower[:undefined] = np.nan
-    mean = 0.0
-    squares = 0.0
-    largest = 0.0
-    age = 512
+    upper[:undefined] = middle[:undefined] = lower[:undefined] = np.nan
     share = 1.0 / period
-    for t in range(period - 1, n):
-        if age < 512:
-            new = series[t]
-            old = series[t - period]
-            before = mean
-            mean += (new - old) * share
-            squares += (new - old) * (new - mean + old - before)
-            if squares > largest:
-                largest = squares
-            age += 1
-        if age >= 512 or squares < 1e-4 * largest:
-            mean = 0.0
-            for i in range(t - period + 1, t + 1):
-                mean += series[i]
-            mean *= share
-            squares = 0.0
-            for i in range(t - period + 1, t + 1):
-                squares += (series[i] - mean) ** 2
-            largest = squares
-            age = 0
-        middle[t] = mean
-        upper[t] = squares if squares > 0.0 else 0.0
-    # The roots apart from the sums: this loop has no memory, so the processor takes several bars at a time.
-    for t in range(undefined, n):
-        reach = width * np.sqrt(upper[t] * share)
-        upper[t] = middle[t] + reach
-        lower[t] = middle[t] - reach
+    start = period - 1
+    while start < n:
+        mean = 0.0
+        for i in range(start - period + 1, start + 1):
+            mean += series[i]
+        mean *= share
+        squares = 0.0
+        for i in range(start - period + 1, start + 1):
+            squares += (series[i] - mean) ** 2
+        middle[start] = mean
+        upper[start] = squares
+        start += 1
+        end = min(start + REFRESH - 1, n)
+        old = series[start - period : end - period]
+        start += _slide_moments(series[start:end], old, share, mean, squares, middle[start:end], upper[start:end])
+    _set_bands(width, share, middle[undefined:], upper[undefined:], lower[undefined:])
