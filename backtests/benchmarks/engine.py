@@ -20,7 +20,7 @@ from backtests.benchmarks.engine_peers import measure_peers
 from backtests.benchmarks.figures import Figure
 from backtests.benchmarks.markets import Market
 from backtests.engine import Rules, evaluate
-from backtests.engine.sweep import EVERY, QUICK, sweep
+from backtests.engine.sweep import EVERY, QUICK, Sweep
 from backtests.engine.warm import warm
 from strategies.bars import Bars
 from strategies.base import Strategy

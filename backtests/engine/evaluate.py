@@ -8,13 +8,20 @@ import numpy as np
 
 from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.metrics import _measure
-from backtests.engine.plain import _simulate_plain
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import check_annual_factor, check_inputs, outcome_of, prepared
+from backtests.engine.simulate import (
+    SERIES,
+    Series,
+    _simulate,
+    check_annual_factor,
+    most_trades,
+    outcome_of,
+    series_of,
+)
 from backtests.engine.table import METRICS
 from backtests.engine.trades import TRADE, TRADES_OUT, Outcome
 from strategies.bars import Bars, FloatArray, Signals
-from strategies.indicators.kernel import BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, INTS_OUT, TABLE_OUT, kernel
+from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS_OUT, I64, INTS_OUT, TABLE_OUT, kernel
 from strategies.together import TOGETHER, filled, many
 
 Evaluated = tuple[Outcome, FloatArray]
@@ -23,12 +30,11 @@ Evaluated = tuple[Outcome, FloatArray]
 def evaluate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float) -> Evaluated:
     """Return what ``simulate`` returns, and what ``measure`` returns of it; parameters and errors are theirs."""
     check_annual_factor(bars_per_year)
-    simulation, inputs, trades, equity = prepared(bars, signals, rules, bars_per_year)
+    series = series_of(bars, signals, rules, bars_per_year)
+    trades, equity = np.empty(most_trades(series, rules), dtype=TRADE), np.empty(len(bars))
     values = np.empty(len(METRICS))
-    n_trades = simulation(*inputs, trades, equity)
-    outcome = outcome_of(trades[:n_trades], equity)
-    _measure(bars.time, bars.close, equity, outcome.trades, coded(rules).record, bars_per_year, values)
-    return outcome, values
+    n_trades = _evaluate(*series, *coded(rules), bars_per_year, trades, equity, values)
+    return outcome_of(trades[:n_trades], equity), values
 
 
 def evaluate_all(
@@ -36,8 +42,8 @@ def evaluate_all(
 ) -> list[Evaluated]:
     """Return what ``evaluate`` returns for every symbol, in order.
 
-    Under plain rules 16 symbols are one call of a kernel: a call costs as much as some hundred bars in it, and two
-    threads would wait for each other between calls.
+    One call of a kernel does 16 symbols: a call costs as much as some hundred bars in it, and two threads would wait
+    for each other between calls.
 
     Parameters
     ----------
@@ -52,40 +58,24 @@ def evaluate_all(
         What ``evaluate`` raises of the first symbol that it refuses; then there is no result of any.
     """
     check_annual_factor(bars_per_year)
-    pairs = list(zip(bars, signals, strict=True))
-    if not (isinstance(rules, Rules) and coded(rules).is_plain):
-        return [evaluate(each, wanted, rules, bars_per_year=bars_per_year) for each, wanted in pairs]
-    for each, wanted in pairs:
-        check_inputs(each, wanted, rules)
+    pairs = zip(bars, signals, strict=True)
+    series = [series_of(each, wanted, rules, bars_per_year) for each, wanted in pairs]
     evaluated: list[Evaluated] = []
-    for first in range(0, len(pairs), TOGETHER):
-        last = first + TOGETHER
-        evaluated += _evaluate_together(bars[first:last], signals[first:last], rules, bars_per_year)
+    for first in range(0, len(series), TOGETHER):
+        evaluated += _evaluate_together(series[first : first + TOGETHER], rules, bars_per_year)
     return evaluated
 
 
-def _evaluate_together(
-    bars: Sequence[Bars], signals: Sequence[Signals], rules: Rules, bars_per_year: float
-) -> list[Evaluated]:
-    n_symbols = len(bars)
-    entries = filled([np.ascontiguousarray(each.entry) for each in signals])
-    # Every trade needs an entry signal of its own.
-    n_entries, n_bars = _count_entries(n_symbols, entries)
+def _evaluate_together(series: Sequence[Series], rules: Rules, bars_per_year: float) -> list[Evaluated]:
+    n_symbols = len(series)
+    columns = tuple(zip(*filled(series), strict=True))
+    n_entries, n_bars = _count_entries(n_symbols, columns[5])
+    if rules.direction != "long":
+        n_entries += _count_entries(n_symbols, columns[7])[0]
     trades, equity, values = np.empty(n_entries, dtype=TRADE), np.empty(n_bars), np.empty((n_symbols, len(METRICS)))
     trade_ends, bar_ends = np.zeros(n_symbols + 1, dtype=np.int64), np.zeros(n_symbols + 1, dtype=np.int64)
-    _evaluate_plain(
-        n_symbols,
-        filled([each.time for each in bars]),
-        filled([each.open for each in bars]),
-        filled([each.high for each in bars]),
-        filled([each.low for each in bars]),
-        filled([each.close for each in bars]),
-        entries,
-        filled([np.ascontiguousarray(each.exit) for each in signals]),
-        coded(rules).record,
-        bars_per_year,
-        *(trades, trade_ends, equity, bar_ends, values),
-    )
+    outputs = (trades, trade_ends, equity, bar_ends, values)
+    _evaluate_many(n_symbols, *columns, *coded(rules), bars_per_year, *outputs)
     trade, bar = trade_ends.tolist(), bar_ends.tolist()
     return [
         (outcome_of(trades[trade[i] : trade[i + 1]], equity[bar[i] : bar[i + 1]]), values[i]) for i in range(n_symbols)
@@ -94,7 +84,7 @@ def _evaluate_together(
 
 @kernel((I64, many(BOOLS)))
 def _count_entries(n_symbols, entries):  # type: ignore[no-untyped-def]
-    """Return how many entries and how many bars there are."""
+    """Return how many entries there are, each of which can make one trade, and how many bars."""
     n_entries = n_bars = 0
     for i in range(n_symbols):
         entry = entries[i]
@@ -104,25 +94,33 @@ def _count_entries(n_symbols, entries):  # type: ignore[no-untyped-def]
     return n_entries, n_bars
 
 
-_PRICES = (many(INTS), many(FLOATS), many(FLOATS), many(FLOATS), many(FLOATS))
-_RESULTS = (TRADES_OUT, INTS_OUT, FLOATS_OUT, INTS_OUT, TABLE_OUT)
+@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT, FLOATS_OUT))
+def _evaluate(  # type: ignore[no-untyped-def]
+    time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year, trades,
+    equity, values,
+):  # fmt: skip
+    n_trades = _simulate(
+        time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year,
+        trades, equity,
+    )  # fmt: skip
+    _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values)
+    return n_trades
 
 
-@kernel((I64, *_PRICES, many(BOOLS), many(BOOLS), CODED_IN, F64, *_RESULTS))
-def _evaluate_plain(  # type: ignore[no-untyped-def]
-    n_symbols, time, open_, high, low, close, entry, exit_, rules, bars_a_year, trades, trade_ends, equity, bar_ends,
-    values,
+@kernel(
+    (
+        *(I64, *(many(kind) for kind in SERIES), CODED_IN, BOOL, F64),
+        *(TRADES_OUT, INTS_OUT, FLOATS_OUT, INTS_OUT, TABLE_OUT),
+    )
+)
+def _evaluate_many(  # type: ignore[no-untyped-def]
+    n_symbols, time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain,
+    bars_a_year, trades, trade_ends, equity, bar_ends, values,
 ):  # fmt: skip
     """Fill trades and equity of one symbol behind those of another; the ends tell where each has its own."""
-    trade = bar = 0
     for i in range(n_symbols):
-        own_trades = trades[trade:]
-        own_equity = equity[bar : bar + len(close[i])]
-        n_trades = _simulate_plain(
-            time[i], open_[i], high[i], low[i], close[i], entry[i], exit_[i], rules, own_trades, own_equity
-        )
-        _measure(time[i], close[i], own_equity, own_trades[:n_trades], rules, bars_a_year, values[i])
-        trade += n_trades
-        bar += len(own_equity)
-        trade_ends[i + 1] = trade
-        bar_ends[i + 1] = bar
+        bar_ends[i + 1] = bar_ends[i] + len(close[i])
+        trade_ends[i + 1] = trade_ends[i] + _evaluate(
+            time[i], open_[i], high[i], low[i], close[i], entry[i], exit_[i], short_entry[i], short_exit[i], ranges[i],
+            rules, is_plain, bars_a_year, trades[trade_ends[i] :], equity[bar_ends[i] : bar_ends[i + 1]], values[i],
+        )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from backtests.engine import coded as by
 from backtests.engine import trades as why
 from backtests.engine.coded import CODED_IN
-from backtests.engine.scanning import _highest, _lowest
+from backtests.engine.scanning import _either, _highest, _lowest, _next_true
 from backtests.engine.trades import TRADES_OUT
 from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, kernel
 
@@ -204,6 +204,12 @@ def _excursions(trade, high, low, end, at_open):  # type: ignore[no-untyped-def]
     trade.mfe_pct = 100.0 * (highest if trade.side > 0 else 0.0 - lowest)
 
 
+@kernel((F64, F64, FLOATS, FLOATS_OUT))
+def _hold(cash, units, close, equity):  # type: ignore[no-untyped-def]
+    for t in range(len(close)):
+        equity[t] = cash + units * close[t]
+
+
 _IN = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS, CODED_IN, F64)
 
 
@@ -225,8 +231,24 @@ def _simulate_general(  # type: ignore[no-untyped-def]
     stopped = -1
     exit_slippage = rule.slippage_pct if rule.slippage_on == 0 else 0.0
     is_ruined = False
+    # A long position without a rule that looks at every bar is left by a signal only.
+    looks = rule.stop_loss_pct + rule.take_profit_pct + rule.trailing_stop_pct + rule.trailing_atr + rule.time_stop_bars
+    is_quiet = looks == 0.0
+    signals = np.empty(n, dtype=np.bool_)
+    _either(entry, exit_, signals)
+    if rule.direction != by.LONG:
+        _either(signals, short_entry, signals)
+        _either(signals, short_exit, signals)
 
-    for t in range(n):
+    t = -1
+    while t < n - 1:
+        t += 1
+        if side == 0 or (side > 0 and is_quiet and cash >= 0.0):
+            # Until the next signal nothing happens; with no debt a long position is not ruined either.
+            due = min(_next_true(signals, max(t - lag, 0)) + lag, n - 1)
+            if due > t:
+                _hold(cash, side * units, close[t:due], equity[t:due])
+                t = due
         side_before = side
         stopped_before = stopped
         decided = t - lag

@@ -9,8 +9,8 @@ from backtests.engine.coded import CODED_IN
 from backtests.engine.scanning import _lowest
 from strategies.indicators.kernel import F64, FLOATS, I64, INTS, kernel
 
-# What a reduction lets the compiler assume: values are finite and may be taken in any order, many in one step. A sum may
-# then differ in its last digit between two kinds of processors; trades and equity are made without any such sum.
+# What a reduction lets the compiler assume: values are finite and may be taken in any order, many in one step. A sum
+# may then differ in its last digit between two kinds of processors; trades and equity are made without any such sum.
 ANY_ORDER = ("nnan", "nsz", "reassoc")
 # A difference this small, of what it is a difference of, is rounding: a ratio to it would be an invention.
 ROUNDING = 1e-12
@@ -151,12 +151,17 @@ def _tail(moved, n, losses):  # type: ignore[no-untyped-def]
 
 @kernel((I64,))
 def _month(seconds):  # type: ignore[no-untyped-def]
-    """Return a number of the calendar month (UTC): days are counted from a first of March, leap days come last."""
+    """Return a number of the calendar month (UTC), and the second until which it lasts at least: 28 days from its first.
+
+    Days are counted from a first of March, so that leap days come last.
+    """
     days = seconds // DAY_S + 719_468
     era_day = days % 146_097
     year = (era_day - era_day // 1_460 + era_day // 36_524 - era_day // 146_096) // 365
     year_day = era_day - (365 * year + year // 4 - year // 100)
-    return (days // 146_097 * 400 + year) * 12 + (5 * year_day + 2) // 153 + 2
+    month = (5 * year_day + 2) // 153
+    first_day = seconds // DAY_S - (year_day - (153 * month + 2) // 5)
+    return (days // 146_097 * 400 + year) * 12 + month + 2, (first_day + 28) * DAY_S
 
 
 @kernel((INTS, FLOATS, F64, F64, I64))
@@ -165,12 +170,21 @@ def _calendar_sharpe(time, equity, cash, risk_free, n_months):  # type: ignore[n
     returns = np.empty(len(equity))
     count = 0
     before = cash
+    month, until = _month(time[0])
     for t in range(len(equity)):
-        if t == len(equity) - 1 or _month(time[t]) // n_months != _month(time[t + 1]) // n_months:
-            if before > 0.0:
-                returns[count] = equity[t] / before - 1.0
-                count += 1
-            before = equity[t]
+        is_last = t == len(equity) - 1
+        if not is_last:
+            # Most bars are in a month that cannot be over yet.
+            if time[t + 1] < until:
+                continue
+            following, until = _month(time[t + 1])
+            if following // n_months == month // n_months:
+                continue
+            month = following
+        if before > 0.0:
+            returns[count] = equity[t] / before - 1.0
+            count += 1
+        before = equity[t]
     if count < 2:
         return np.nan
     mean = returns[:count].sum() / count

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backtests.engine.trades import TRADES_OUT
-from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, INTS, U64, kernel
+from strategies.indicators.kernel import BOOLS, BOOLS_OUT, F64, FLOATS, FLOATS_OUT, I64, INTS, U64, kernel
 
 # Bytes of a word, and values in one line of the processor's cache.
 BYTES = LINE = 8
@@ -19,6 +19,27 @@ def _first_byte(word):  # type: ignore[no-untyped-def]
     """Return which byte of a word that is not zero is the first one set: so many highest bits lie below its lowest."""
     below = (word & (~word + ONE)) - ONE
     return np.int64(((below & HIGHEST_BITS) >> SEVEN) * EVERY_BYTE >> LAST_BYTE)
+
+
+@kernel((BOOLS, I64))
+def _next_true(flags, t):  # type: ignore[no-untyped-def]
+    """Return the first index from ``t`` on whose flag is true, or the length. Eight flags are looked at in one step."""
+    n = len(flags)
+    words = flags[: n - n % BYTES].view(np.uint64)
+    place = t // BYTES
+    if place < len(words):
+        word = words[place] >> np.uint64(BYTES * (t % BYTES))
+        if word != 0:
+            return t + _first_byte(word)
+        place += 1
+        while place < len(words) and words[place] == 0:
+            place += 1
+        if place < len(words):
+            return BYTES * place + _first_byte(words[place])
+        t = BYTES * place
+    while t < n and not flags[t]:
+        t += 1
+    return min(t, n)
 
 
 @kernel((TRADES_OUT, INTS, FLOATS, FLOATS, FLOATS))
@@ -77,6 +98,12 @@ def _highest(series):  # type: ignore[no-untyped-def]
 def _fill(value, series):  # type: ignore[no-untyped-def]
     for t in range(len(series)):
         series[t] = value
+
+
+@kernel((BOOLS, BOOLS, BOOLS_OUT))
+def _either(one, other, either):  # type: ignore[no-untyped-def]
+    for t in range(len(either)):
+        either[t] = one[t] | other[t]
 
 
 @kernel((FLOATS, F64, FLOATS_OUT))

@@ -6,18 +6,23 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from backtests.engine.coded import coded
+from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.errors import EngineError, RulesError, TooShort
 from backtests.engine.general import _simulate_general
 from backtests.engine.plain import _simulate_plain
 from backtests.engine.rules import Rules
-from backtests.engine.trades import TRADE, Outcome, TradeArray
+from backtests.engine.trades import TRADE, TRADES_OUT, Outcome, TradeArray
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.indicators import atr
-from strategies.indicators.kernel import Kernel
+from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, INTS, kernel
 
 MIN_BARS = 2
+
+# What the kernels read of a symbol: time, four prices, entry and exit, the same for short positions, true ranges.
+SERIES = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS)
+Series = tuple[npt.NDArray[Any], ...]
 
 NO_FACTOR = math.nan
 
@@ -46,8 +51,10 @@ def simulate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float
     """
     if bars_per_year is not NO_FACTOR:
         check_annual_factor(bars_per_year)
-    kernel, inputs, trades, equity = prepared(bars, signals, rules, bars_per_year)
-    n_trades = kernel(*inputs, trades, equity)
+    series = series_of(bars, signals, rules, bars_per_year)
+    trades, equity = np.empty(most_trades(series, rules), dtype=TRADE), np.empty(len(bars))
+    record, is_plain = coded(rules)
+    n_trades = _simulate(*series, record, is_plain, bars_per_year, trades, equity)
     return outcome_of(trades[:n_trades], equity)
 
 
@@ -75,27 +82,26 @@ def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
     signals.checked(bars)
 
 
-def prepared(
-    bars: Bars, signals: Signals, rules: Rules, bars_per_year: float
-) -> tuple[Kernel, tuple[Any, ...], TradeArray, FloatArray]:
-    """Return the kernel for these rules, its checked inputs, and empty arrays for trades and equity."""
+def series_of(bars: Bars, signals: Signals, rules: Rules, bars_per_year: float) -> Series:
+    """Return the checked series of one symbol that the kernels read: prices, signals and average true ranges."""
     check_inputs(bars, signals, rules)
-    n = len(bars.time)
     entry, exit_ = np.ascontiguousarray(signals.entry), np.ascontiguousarray(signals.exit)
-    record, is_plain = coded(rules)
     prices = (bars.time, bars.open, bars.high, bars.low, bars.close)
-    # Every trade needs an entry signal of its own, and so small an array costs nothing to allocate.
-    n_entries = int(np.count_nonzero(entry))
-    if is_plain:
-        return _simulate_plain, (*prices, entry, exit_, record), np.empty(n_entries, dtype=TRADE), np.empty(n)
+    if coded(rules).is_plain:
+        return (*prices, entry, exit_, exit_, entry, bars.close)
     _check_annual(rules, bars_per_year)
     short_entry = exit_ if signals.short_entry is None else np.ascontiguousarray(signals.short_entry)
     short_exit = entry if signals.short_exit is None else np.ascontiguousarray(signals.short_exit)
     ranges = atr(bars.high, bars.low, bars.close, rules.atr_bars) if rules.trailing_atr is not None else bars.close
+    return (*prices, entry, exit_, short_entry, short_exit, ranges)
+
+
+def most_trades(series: Series, rules: Rules) -> int:
+    """Return how many trades there can be: each needs an entry signal of its own."""
+    longs, shorts = int(np.count_nonzero(series[5])), 0
     if rules.direction != "long":
-        n_entries += int(np.count_nonzero(short_entry))
-    inputs = (*prices, entry, exit_, short_entry, short_exit, ranges, record, bars_per_year)
-    return _simulate_general, inputs, np.empty(n_entries, dtype=TRADE), np.empty(n)
+        shorts = int(np.count_nonzero(series[7]))
+    return longs + shorts
 
 
 def _check_annual(rules: Rules, bars_per_year: float) -> None:
@@ -105,3 +111,16 @@ def _check_annual(rules: Rules, bars_per_year: float) -> None:
     ):
         if needs and not 0 < bars_per_year < math.inf:
             raise RulesError(key, f"needs bars_per_year, the bars of a year; it is {bars_per_year!r}")
+
+
+@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT))
+def _simulate(  # type: ignore[no-untyped-def]
+    time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year, trades,
+    equity,
+):  # fmt: skip
+    """Fill trades and equity and return the number of trades."""
+    if is_plain:
+        return _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, equity)
+    return _simulate_general(
+        time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, bars_a_year, trades, equity
+    )

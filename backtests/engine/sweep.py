@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 import numpy as np
-import numpy.typing as npt
 
 from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.errors import EngineError, TooShort
@@ -15,7 +14,6 @@ from backtests.engine.metrics import _measure
 from backtests.engine.plain import _find_trades, _simulate_plain
 from backtests.engine.returns import ROUNDING
 from backtests.engine.rules import Rules
-from backtests.engine.scanning import _highest, _lowest
 from backtests.engine.simulate import MIN_BARS, check_annual_factor
 from backtests.engine.table import INDEX, METRICS
 from backtests.engine.trades import TRADE, TRADES_OUT
@@ -30,22 +28,14 @@ QUICK = ("return_pct", "max_drawdown_pct", "sharpe", "trades")
 EVERY = tuple(metric.key for metric in METRICS)
 
 
-def sweep(
-    bars: Bars,
-    strategies: Sequence[Strategy],
-    rules: Rules,
-    *,
-    bars_per_year: float,
-    keys: Sequence[str] = EVERY,
-) -> FloatArray:
-    """Return metrics of every strategy on the same bars: what ``evaluate`` gives for each of them.
+class Sweep:
+    """Many parameter sets over one symbol after another: what ``evaluate`` gives for each of them.
 
     Strategies that say which two lines cross (:class:`strategies.lines.LineCross`) share equal lines, and under plain
     rules one call of a kernel does them all. The metrics of ``QUICK`` alone are done without listing trades and equity.
 
     Parameters
     ----------
-    bars : Bars, n of them, at least 2
     strategies : sequence of k Strategy
     rules : Rules
     bars_per_year : float
@@ -53,58 +43,77 @@ def sweep(
     keys : sequence of m str
         Which metrics, by key; by default all.
 
-    Returns
-    -------
-    float64, shape (k, m)
-        NaN where a metric is undefined.
-
     Raises
     ------
     EngineError
-        If a key is no metric's, or the annual factor is not a positive number; and whatever ``evaluate`` raises.
+        If a key is no metric's, or the annual factor is not a positive number.
     """
-    if unknown := [key for key in keys if key not in INDEX]:
-        raise EngineError(f"keys: {unknown[0]!r} is no metric; the metrics are: {', '.join(INDEX)}")
-    check_annual_factor(bars_per_year)
-    if len(bars) < MIN_BARS:
-        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars)}")
-    crossing = [strategy for strategy in strategies if _says_its_lines(strategy)]
-    if crossing and len(crossing) == len(strategies) and coded(rules).is_plain and rules.sharpe == "bar":
-        return _sweep_lines(bars, crossing, rules, bars_per_year, keys)
-    columns = [INDEX[key] for key in keys]
-    rows = [evaluate(bars, each.signals(bars), rules, bars_per_year=bars_per_year)[1][columns] for each in strategies]
-    return np.array(rows).reshape(len(strategies), len(columns))
+
+    def __init__(
+        self, strategies: Sequence[Strategy], rules: Rules, *, bars_per_year: float, keys: Sequence[str] = EVERY
+    ) -> None:
+        if unknown := [key for key in keys if key not in INDEX]:
+            raise EngineError(f"keys: {unknown[0]!r} is no metric; the metrics are: {', '.join(INDEX)}")
+        check_annual_factor(bars_per_year)
+        if not isinstance(rules, Rules):
+            raise EngineError(f"rules must be Rules; it is {type(rules).__name__}")
+        self.strategies, self.rules, self.bars_per_year = strategies, rules, bars_per_year
+        self._columns = [INDEX[key] for key in keys]
+        self._quick = [QUICK.index(key) for key in keys] if set(keys) <= set(QUICK) else None
+        crossing = [strategy for strategy in strategies if _says_its_lines(strategy)]
+        is_plain = coded(rules).is_plain and rules.sharpe == "bar"
+        self._says_lines = bool(crossing) and len(crossing) == len(strategies) and is_plain
+        # Every line once, and for each strategy the places of its two.
+        places: dict[Line, int] = {}
+        pairs = [[places.setdefault(line, len(places)) for line in strategy.lines()] for strategy in crossing]
+        self._lines = list(places)
+        self._first, self._second = np.array(pairs, dtype=np.int64).reshape(len(pairs), 2).T.copy()
+
+    def of(self, bars: Bars) -> FloatArray:
+        """Return the metrics of every strategy on these bars.
+
+        Parameters
+        ----------
+        bars : Bars, n of them, at least 2
+
+        Returns
+        -------
+        float64, shape (k, m)
+            NaN where a metric is undefined.
+
+        Raises
+        ------
+        EngineError, StrategyError
+            Whatever ``evaluate`` raises.
+        """
+        if len(bars) < MIN_BARS:
+            raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars)}")
+        if self._says_lines:
+            return self._of_lines(bars)
+        pairs = ((each.signals(bars), self.rules) for each in self.strategies)
+        rows = [evaluate(bars, *pair, bars_per_year=self.bars_per_year)[1][self._columns] for pair in pairs]
+        return np.array(rows).reshape(len(self.strategies), len(self._columns))
+
+    def _of_lines(self, bars: Bars) -> FloatArray:
+        n = len(bars)
+        lines = np.empty((len(self._lines), n))
+        for row, line in zip(lines, self._lines, strict=True):
+            row[:] = line.of(bars)
+        # Between two crosses in one direction lies one in the other: there are no more than one entry in two bars.
+        scratch = (np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_), np.empty(n // 2 + 1, dtype=TRADE))
+        inputs = (lines, self._first, self._second, coded(self.rules).record, self.bars_per_year, *scratch)
+        if self._quick is not None:
+            quick = np.empty((len(self.strategies), len(QUICK)))
+            _sweep_quick(bars.open, bars.close, *inputs, quick)
+            return quick[:, self._quick]
+        values = np.empty((len(self.strategies), len(METRICS)))
+        _sweep_every(bars.time, bars.open, bars.high, bars.low, bars.close, *inputs, np.empty(n), values)
+        return values[:, self._columns]
 
 
 def _says_its_lines(strategy: Strategy) -> TypeGuard[LineCross]:
     """Return whether a strategy's signals are the crosses of its lines and nothing else."""
     return isinstance(strategy, LineCross) and type(strategy).signals is LineCross.signals
-
-
-def _sweep_lines(
-    bars: Bars, strategies: Sequence[LineCross], rules: Rules, bars_per_year: float, keys: Sequence[str]
-) -> FloatArray:
-    places: dict[Line, int] = {}
-    pairs = np.array([[places.setdefault(line, len(places)) for line in each.lines()] for each in strategies])
-    lines = np.ascontiguousarray([line.of(bars) for line in places], dtype=np.float64)
-    first, second = (np.ascontiguousarray(column) for column in pairs.T.astype(np.int64))
-    n = len(bars)
-    scratch = _scratch(n)
-    record = coded(rules).record
-    if set(keys) <= set(QUICK):
-        quick = np.empty((len(strategies), len(QUICK)))
-        _sweep_quick(bars.open, bars.close, lines, first, second, record, bars_per_year, *scratch, quick)
-        return quick[:, [QUICK.index(key) for key in keys]]
-    values = np.empty((len(strategies), len(METRICS)))
-    prices = (bars.time, bars.open, bars.high, bars.low, bars.close)
-    _sweep_every(*prices, lines, first, second, record, bars_per_year, *scratch, values)
-    return values[:, [INDEX[key] for key in keys]]
-
-
-def _scratch(n: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.void], FloatArray]:
-    """Return arrays for entries, exits, trades and equity or returns: one set for all parameter sets."""
-    # Between two crosses in one direction lies one in the other: there are no more than one entry in two bars.
-    return np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_), np.empty(n // 2 + 1, dtype=TRADE), np.empty(n)
 
 
 @kernel(
@@ -122,14 +131,37 @@ def _sweep_every(  # type: ignore[no-untyped-def]
         _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values[i])
 
 
-@kernel((FLOATS, FLOATS, TRADES_OUT, CODED_IN, F64, FLOATS, FLOATS, FLOATS_OUT))
+@kernel((FLOATS, FLOATS, FLOATS_OUT))
+def _higher(one, other, highest):  # type: ignore[no-untyped-def]
+    for t in range(len(highest)):
+        highest[t] = one[t] if one[t] > other[t] else other[t]
+
+
+@kernel((FLOATS, FLOATS, FLOATS_OUT))
+def _lower(one, other, lowest):  # type: ignore[no-untyped-def]
+    for t in range(len(lowest)):
+        lowest[t] = one[t] if one[t] < other[t] else other[t]
+
+
+@kernel((TABLE_OUT, TABLE_OUT))
+def _reach(highest, lowest):  # type: ignore[no-untyped-def]
+    """Fill tables whose first rows hold a series: row k gets the extremes of the 2^k values from each place on."""
+    n = highest.shape[1]
+    for k in range(1, len(highest)):
+        half = 1 << (k - 1)
+        _higher(highest[k - 1, : n - half], highest[k - 1, half:], highest[k, : n - half])
+        _lower(lowest[k - 1, : n - half], lowest[k - 1, half:], lowest[k, : n - half])
+
+
+@kernel((FLOATS, FLOATS, TRADES_OUT, CODED_IN, F64, FLOATS, FLOATS, TABLE, TABLE, INTS, FLOATS_OUT))
 def _measure_quick(  # type: ignore[no-untyped-def]
-    open_, close, trades, rules, bars_a_year, changes, squares, values
+    open_, close, trades, rules, bars_a_year, changes, squares, highs, lows, steps, values
 ):
     """Set the metrics of QUICK for trades of which only the bars are known.
 
     While all equity is in a position, it changes as the close does; only the bars of entry and exit differ by costs.
-    ``changes`` and ``squares`` are the sums so far of the close's returns and of their squares.
+    ``changes`` and ``squares`` are the sums so far of the close's returns and of their squares; ``highs`` and ``lows``
+    are the tables of ``_reach``, and ``steps`` says for every length which of their rows covers it twice.
     """
     n = len(close)
     rule = rules[0]
@@ -144,8 +176,11 @@ def _measure_quick(  # type: ignore[no-untyped-def]
         change = units * close[first] / equity - 1.0
         total += change + changes[last - 1] - changes[first]
         total_squares += change * change + squares[last - 1] - squares[first]
-        highest = max(peak / units, _highest(close[first:last]))
-        if _lowest(close[first:last]) < lowest * highest:
+        # The extremes of a trade are those of two overlapping parts, of which the tables have each.
+        k = steps[last - first]
+        second = last - (1 << k)
+        highest = max(peak / units, highs[k, first], highs[k, second])
+        if min(lows[k, first], lows[k, second]) < lowest * highest:
             # Only a bar so low can be a new lowest point, and it is one only if the highest came before it.
             highest = peak / units
             for t in range(first, last):
@@ -175,17 +210,25 @@ def _measure_quick(  # type: ignore[no-untyped-def]
     values[3] = closed
 
 
-@kernel((FLOATS, FLOATS, TABLE, INTS, INTS, CODED_IN, F64, BOOLS_OUT, BOOLS_OUT, TRADES_OUT, FLOATS_OUT, TABLE_OUT))
+@kernel((FLOATS, FLOATS, TABLE, INTS, INTS, CODED_IN, F64, BOOLS_OUT, BOOLS_OUT, TRADES_OUT, TABLE_OUT))
 def _sweep_quick(  # type: ignore[no-untyped-def]
-    open_, close, lines, first, second, rules, bars_a_year, entry, exit_, trades, changes, values
+    open_, close, lines, first, second, rules, bars_a_year, entry, exit_, trades, values
 ):
-    squares = np.empty(len(close))
-    changes[0] = squares[0] = 0.0
-    for t in range(1, len(close)):
+    n = len(close)
+    changes, squares = np.zeros(n), np.zeros(n)
+    for t in range(1, n):
         change = close[t] / close[t - 1] - 1.0
         changes[t] = changes[t - 1] + change
         squares[t] = squares[t - 1] + change * change
+    steps = np.zeros(n + 1, dtype=np.int64)
+    for length in range(2, n + 1):
+        steps[length] = steps[length // 2] + 1
+    highs, lows = np.empty((steps[n] + 1, n)), np.empty((steps[n] + 1, n))
+    highs[0] = close
+    lows[0] = close
+    _reach(highs, lows)
     for i in range(len(first)):
         _cross_both(lines[first[i]], lines[second[i]], entry, exit_)
         n_trades = _find_trades(entry, exit_, trades)
-        _measure_quick(open_, close, trades[:n_trades], rules, bars_a_year, changes, squares, values[i])
+        own = trades[:n_trades]
+        _measure_quick(open_, close, own, rules, bars_a_year, changes, squares, highs, lows, steps, values[i])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backtests.engine import METRICS, EngineError, Rules, TooShort, evaluate
-from backtests.engine.sweep import EVERY, QUICK, sweep
+from backtests.engine.sweep import EVERY, QUICK, Sweep
 from backtests.engine.table import INDEX
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.base import Strategy
@@ -28,6 +28,10 @@ OTHER = (Rules(direction="both"), Rules(stop_loss_pct=2.0), Rules(sharpe="monthl
 MARKET = [(shape, bars) for shape in SHAPES for bars in make_market(5, n_symbols=2, n_bars=350, shape=shape).values()]
 
 
+def swept(bars: Bars, strategies: list[Strategy], rules: Rules, **options: Any) -> FloatArray:
+    return Sweep(strategies, rules, **options).of(bars)
+
+
 def one_by_one(bars: Bars, strategies: list[Strategy], rules: Rules) -> FloatArray:
     return np.array([evaluate(bars, each.signals(bars), rules, bars_per_year=252)[1] for each in strategies])
 
@@ -36,7 +40,7 @@ def one_by_one(bars: Bars, strategies: list[Strategy], rules: Rules) -> FloatArr
 def test_a_sweep_gives_what_each_parameter_set_gives_alone(rules: Rules) -> None:
     n_trades = 0.0
     for _, bars in MARKET:
-        found = sweep(bars, MIXED, rules, bars_per_year=252)
+        found = swept(bars, MIXED, rules, bars_per_year=252)
         np.testing.assert_array_equal(found, one_by_one(bars, MIXED, rules))
         n_trades += found[:, INDEX["trades"]].sum()
     assert n_trades > 100
@@ -45,25 +49,25 @@ def test_a_sweep_gives_what_each_parameter_set_gives_alone(rules: Rules) -> None
 @pytest.mark.parametrize("rules", PLAIN, ids=str)
 def test_a_quick_sweep_gives_the_same_four_metrics(rules: Rules) -> None:
     for shape, bars in MARKET:
-        found = sweep(bars, MIXED, rules, bars_per_year=252, keys=QUICK)
+        found = swept(bars, MIXED, rules, bars_per_year=252, keys=QUICK)
         wanted = one_by_one(bars, MIXED, rules)[:, [INDEX[key] for key in QUICK]]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9, err_msg=shape)
 
 
 def test_metrics_come_in_the_order_in_which_they_are_asked_for() -> None:
     bars = MARKET[0][1]
-    every = sweep(bars, GRID, Rules(), bars_per_year=252)
+    every = swept(bars, GRID, Rules(), bars_per_year=252)
     assert every.shape == (len(GRID), len(METRICS))
     for keys in (("trades", "sharpe"), ("sqn", "trades"), ("bars",), tuple(reversed(EVERY))):
-        found = sweep(bars, GRID, Rules(), bars_per_year=252, keys=keys)
+        found = swept(bars, GRID, Rules(), bars_per_year=252, keys=keys)
         np.testing.assert_allclose(found, every[:, [INDEX[key] for key in keys]], rtol=1e-12)
 
 
 def test_strategies_of_any_kind_may_be_swept() -> None:
     bars = make_market(6, n_symbols=1, shape="waves")["S0"]
     mixed = [Rsi(period=5), SmaCross(), Rsi()]
-    np.testing.assert_array_equal(sweep(bars, mixed, Rules(), bars_per_year=252), one_by_one(bars, mixed, Rules()))
-    assert sweep(bars, [], Rules(), bars_per_year=252, keys=("sharpe",)).shape == (0, 1)
+    np.testing.assert_array_equal(swept(bars, mixed, Rules(), bars_per_year=252), one_by_one(bars, mixed, Rules()))
+    assert swept(bars, [], Rules(), bars_per_year=252, keys=("sharpe",)).shape == (0, 1)
 
 
 def test_equal_lines_are_computed_once() -> None:
@@ -83,7 +87,7 @@ def test_equal_lines_are_computed_once() -> None:
             return Line(counted, "close", (self.fast,)), Line(counted, "close", (self.slow,))
 
     bars = MARKET[0][1]
-    sweep(bars, [Counted(fast=fast, slow=slow) for fast in (2, 3) for slow in (10, 20, 30)], Rules(), bars_per_year=252)
+    swept(bars, [Counted(fast=fast, slow=slow) for fast in (2, 3) for slow in (10, 20, 30)], Rules(), bars_per_year=252)
     assert sorted(calls) == [2, 3, 10, 20, 30]
 
 
@@ -93,7 +97,7 @@ def test_signals_of_ones_own_are_not_passed_over_for_the_lines() -> None:
             return Signals(entry=np.zeros(len(bars), dtype=np.bool_), exit=np.zeros(len(bars), dtype=np.bool_))
 
     for _, bars in MARKET:
-        assert sweep(bars, [Never()], Rules(), bars_per_year=252, keys=("trades", "open_trades")).tolist() == [[0, 0]]
+        assert swept(bars, [Never()], Rules(), bars_per_year=252, keys=("trades", "open_trades")).tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -105,13 +109,13 @@ def test_signals_of_ones_own_are_not_passed_over_for_the_lines() -> None:
 )
 def test_what_cannot_be_swept_is_refused_by_name(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(EngineError, match=says):
-        sweep(MARKET[0][1], GRID, Rules(), **{"bars_per_year": 252, **changed})
+        swept(MARKET[0][1], GRID, Rules(), **{"bars_per_year": 252, **changed})
 
 
 @pytest.mark.parametrize("strategies", [GRID, [Rsi()]])
 def test_one_bar_is_too_short(strategies: list[Strategy]) -> None:
     with pytest.raises(TooShort, match="at least 2 bars; there are 1"):
-        sweep(make_bars([1.0]), strategies, replace(Rules(), cash=5.0), bars_per_year=252)
+        swept(make_bars([1.0]), strategies, replace(Rules(), cash=5.0), bars_per_year=252)
 
 
 @pytest.mark.parametrize("n_bars", [2, 3, 9])
@@ -119,6 +123,6 @@ def test_a_short_market_is_swept(n_bars: int) -> None:
     bars = make_bars([10.0, 12.0, 9.0, 13.0, 8.0, 14.0, 7.0, 15.0, 6.0][:n_bars])
     grid: list[Strategy] = [SmaCross(fast=2, slow=3), SmaCross(fast=2, slow=5)]
     for keys in (QUICK, EVERY):
-        found = sweep(bars, grid, Rules(), bars_per_year=252, keys=keys)
+        found = swept(bars, grid, Rules(), bars_per_year=252, keys=keys)
         wanted = one_by_one(bars, grid, Rules())[:, [INDEX[key] for key in keys]]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
