@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 def many(kind: Any) -> Any:
     """Return the type of 16 arrays of a kind, one of each symbol."""
-    return types.UniTuple(kind, TOGETHER)
+    return types.UniTuple(kind, TOGETHER)  # type: ignore[no-untyped-call]
 
 
 def of_closes(n_numbers: int) -> tuple[Any, ...]:

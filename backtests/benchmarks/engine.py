@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -19,11 +19,11 @@ from backtests.benchmarks.engine_alone import measure_first_scans, measure_large
 from backtests.benchmarks.engine_peers import measure_peers
 from backtests.benchmarks.figures import Figure
 from backtests.benchmarks.markets import Market
-from backtests.engine import Rules, evaluate
+from backtests.benchmarks.scans import chunks_of, on_two_threads, scan
+from backtests.engine import Rules
 from backtests.engine.sweep import EVERY, QUICK, Sweep
 from backtests.engine.warm import warm
 from strategies.bars import Bars
-from strategies.base import Strategy
 from strategies.registry import get_strategy
 
 STRATEGIES = ("rsi", "sma-cross", "bollinger")
@@ -36,9 +36,6 @@ SWEEP_GOAL_MS = 1000.0
 
 # A hundred moving-average crosses of twenty different averages.
 SWEPT_FAST, SWEPT_SLOW = range(5, 55, 5), range(60, 260, 20)
-
-# What a worker takes at a time, as a scan's chunks: few enough that two threads end together.
-SYMBOLS_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +68,6 @@ def measure_engine(n_runs: int, say: Callable[[str], None], sizes: Sizes = FULL)
     return figures + measure_first_scans(sizes.daily, STRATEGIES, max(1, n_runs // 4))
 
 
-def scan(strategy: Strategy, market: Market, market_bars: Sequence[Bars]) -> None:
-    """Do what a scan does with every symbol in memory."""
-    rules = Rules()
-    for bars in market_bars:
-        evaluate(bars, strategy.signals(bars), rules, bars_per_year=market.bars_per_year)
-
-
 def timed_ms(work: Callable[[], object], n_runs: int) -> list[float]:
     """Return the milliseconds of every run after a first one, which does not count."""
     work()
@@ -91,47 +81,45 @@ def timed_ms(work: Callable[[], object], n_runs: int) -> list[float]:
 
 
 def _daily_figures(market_bars: list[Bars], market: Market, n_runs: int) -> list[Figure]:
-    parts = [market_bars[first : first + SYMBOLS_AT_ONCE] for first in range(0, len(market_bars), SYMBOLS_AT_ONCE)]
+    chunks = chunks_of(market_bars)
     figures = []
-    with ThreadPoolExecutor(2) as threads:
+    with ThreadPoolExecutor(1) as helper:
         for key in STRATEGIES:
-            work = partial(scan, get_strategy(key)(), market)
-            one = timed_ms(partial(work, market_bars), n_runs)
-            two = timed_ms(partial(_on_threads, threads, work, parts), n_runs)
+            work = partial(scan, get_strategy(key)(), rules=Rules(), bars_per_year=market.bars_per_year)
+            one = timed_ms(partial(work, chunks), n_runs)
+            two = timed_ms(partial(on_two_threads, helper, work, chunks), n_runs)
             figures.append(Figure(f"{key}, {market} daily, one thread", one, goal=ONE_THREAD_GOAL_MS))
             figures.append(Figure(f"{key}, {market} daily, two threads", two, goal=TWO_THREADS_GOAL_MS))
     return figures
 
 
-def _on_threads(threads: ThreadPoolExecutor, work: Callable[[list[Bars]], None], parts: Sequence[list[Bars]]) -> None:
-    for _ in threads.map(work, parts):
-        pass
-
-
 def _sweep_figures(market_bars: list[Bars], market: Market, n_runs: int) -> list[Figure]:
     grid = [get_strategy("sma-cross")(fast=fast, slow=slow) for fast in SWEPT_FAST for slow in SWEPT_SLOW]
     figures = []
-    for keys, told, goal in (
-        (QUICK, "return, drawdown, Sharpe and trade count", QUICK_SWEEP_GOAL_MS),
-        (EVERY, "all metrics", SWEEP_GOAL_MS),
-    ):
-        values = timed_ms(partial(_sweep_all, grid, market, market_bars, keys), n_runs)
-        label = f"sma-cross with {len(grid)} parameter sets, {market} daily, {told}, one thread"
-        figures.append(Figure(label, values, goal=goal))
+    with ThreadPoolExecutor(1) as helper:
+        for keys, told, goal in (
+            (QUICK, "return, drawdown, Sharpe and trade count", QUICK_SWEEP_GOAL_MS),
+            (EVERY, "all metrics", SWEEP_GOAL_MS),
+        ):
+            work = partial(_sweep_all, Sweep(grid, Rules(), bars_per_year=market.bars_per_year, keys=keys))
+            one = timed_ms(partial(work, market_bars), n_runs)
+            two = timed_ms(partial(on_two_threads, helper, work, market_bars), n_runs)
+            label = f"sma-cross with {len(grid)} parameter sets, {market} daily, {told}"
+            figures.append(Figure(f"{label}, one thread", one))
+            figures.append(Figure(f"{label}, two threads", two, goal=goal))
     return figures
 
 
-def _sweep_all(grid: Sequence[Strategy], market: Market, market_bars: Sequence[Bars], keys: Sequence[str]) -> None:
-    rules = Rules()
+def _sweep_all(sweep: Sweep, market_bars: Iterable[Bars]) -> None:
     for bars in market_bars:
-        sweep(bars, grid, rules, bars_per_year=market.bars_per_year, keys=keys)
+        sweep.of(bars)
 
 
 def _hourly_figures(market: Market, n_runs: int, say: Callable[[str], None]) -> list[Figure]:
     say(f"Making {market} hourly bars.")
-    market_bars = market.bars()
+    chunks = chunks_of(market.bars())
     figures = []
     for key in STRATEGIES:
-        values = timed_ms(partial(scan, get_strategy(key)(), market, market_bars), n_runs)
-        figures.append(Figure(f"{key}, {market} hourly, one thread", values, goal=HOURLY_GOAL_MS))
+        work = partial(scan, get_strategy(key)(), chunks, Rules(), market.bars_per_year)
+        figures.append(Figure(f"{key}, {market} hourly, one thread", timed_ms(work, n_runs), goal=HOURLY_GOAL_MS))
     return figures

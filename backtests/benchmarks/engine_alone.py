@@ -70,7 +70,8 @@ def first_scan(key: str, market: Market) -> Measured:
     """Return the milliseconds of the import, and by how much the first scan was slower than later ones."""
     bars = market.bars()
     began = perf_counter()
-    from backtests.engine import Rules, evaluate
+    from backtests.benchmarks.scans import chunks_of, scan
+    from backtests.engine import Rules
     from strategies.registry import get_strategy
 
     strategy, rules = get_strategy(key)(), Rules()
@@ -78,23 +79,22 @@ def first_scan(key: str, market: Market) -> Measured:
     times = []
     for _ in range(1 + WARM_SCANS):
         scan_began = perf_counter()
-        for each in bars:
-            evaluate(each, strategy.signals(each), rules, bars_per_year=market.bars_per_year)
+        scan(strategy, chunks_of(bars), rules, market.bars_per_year)
         times.append((perf_counter() - scan_began) * 1000)
     return {"import_ms": (imported - began) * 1000, "more_ms": times[0] - statistics.median(times[1:])}
 
 
 def large_market(key: str, market: Market) -> Measured:
     """Return the milliseconds of the engine, without those that bars are made in, and the peak of memory."""
-    from backtests.engine import Rules, evaluate
+    from backtests.benchmarks.scans import chunks_of, scan
+    from backtests.engine import Rules
     from strategies.registry import get_strategy
 
     strategy, rules = get_strategy(key)(), Rules()
     seconds = 0.0
     for chunk in market.chunks(CHUNK):
         began = perf_counter()
-        for bars in chunk:
-            evaluate(bars, strategy.signals(bars), rules, bars_per_year=market.bars_per_year)
+        scan(strategy, chunks_of(chunk), rules, market.bars_per_year)
         seconds += perf_counter() - began
     return {"scan_ms": seconds * 1000, "peak_mib": peak_memory_mib(os.getpid())}
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from backtests.benchmarks.figures import Figure
 from backtests.benchmarks.markets import Market
-from backtests.engine import METRICS_BY_KEY, PRESETS, Rules, evaluate
+from backtests.benchmarks.scans import chunks_of, scan
+from backtests.engine import METRICS_BY_KEY, PRESETS, Rules
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.base import Strategy
 from strategies.registry import get_strategy
@@ -81,7 +82,8 @@ def _peer_figures(peer: Peer, strategy: Strategy, market_bars: list[Bars], marke
     prepared = peer.prepare(sample, peer.rules)
 
     def theirs() -> Outputs:
-        return peer.run(prepared, [strategy.signals(bars) for bars in sample], peer.rules)
+        signals = [each for chunk in chunks_of(sample) for each in strategy.signals_all(chunk)]
+        return peer.run(prepared, signals, peer.rules)
 
     def ours() -> list[FloatArray]:
         return _ours(strategy, market_bars, peer.rules)
@@ -119,7 +121,7 @@ def check_alike(peer: Peer, strategy: Strategy, theirs: Sequence[FloatArray], ou
 
 
 def _ours(strategy: Strategy, market_bars: list[Bars], rules: Rules) -> list[FloatArray]:
-    return [evaluate(bars, strategy.signals(bars), rules, bars_per_year=BARS_PER_YEAR)[1] for bars in market_bars]
+    return scan(strategy, chunks_of(market_bars), rules, BARS_PER_YEAR)
 
 
 def _ms(work: Callable[[], object]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,12 +18,16 @@ from backtests.engine.simulate import (
     most_trades,
     outcome_of,
     series_of,
+    too_large,
 )
 from backtests.engine.table import METRICS
 from backtests.engine.trades import TRADE, TRADES_OUT, Outcome
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS_OUT, I64, INTS_OUT, TABLE_OUT, kernel
 from strategies.together import TOGETHER, filled, many
+
+# So many bars of equity stay in memory that is used again; more would be asked of the system and returned each time.
+MOST_BARS = 65_536
 
 Evaluated = tuple[Outcome, FloatArray]
 
@@ -39,11 +44,11 @@ def evaluate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float
 
 def evaluate_all(
     bars: Sequence[Bars], signals: Sequence[Signals], rules: Rules, *, bars_per_year: float
-) -> list[Evaluated]:
-    """Return what ``evaluate`` returns for every symbol, in order.
+) -> Iterator[Evaluated]:
+    """Yield what ``evaluate`` returns for every symbol, in order.
 
-    One call of a kernel does 16 symbols: a call costs as much as some hundred bars in it, and two threads would wait
-    for each other between calls.
+    One call of a kernel does up to 16 symbols: a call costs as much as some hundred bars in it, and two threads would
+    wait for each other between calls. Whoever drops a result before asking for the next one keeps memory small.
 
     Parameters
     ----------
@@ -55,15 +60,28 @@ def evaluate_all(
     Raises
     ------
     EngineError, StrategyError
-        What ``evaluate`` raises of the first symbol that it refuses; then there is no result of any.
+        At once, what ``evaluate`` raises of the first symbol whose input it refuses; later, if equity grows beyond any
+        number.
     """
     check_annual_factor(bars_per_year)
     pairs = zip(bars, signals, strict=True)
     series = [series_of(each, wanted, rules, bars_per_year) for each, wanted in pairs]
-    evaluated: list[Evaluated] = []
-    for first in range(0, len(series), TOGETHER):
-        evaluated += _evaluate_together(series[first : first + TOGETHER], rules, bars_per_year)
-    return evaluated
+    return (
+        evaluated for together in _grouped(series) for evaluated in _evaluate_together(together, rules, bars_per_year)
+    )
+
+
+def _grouped(series: Sequence[Series]) -> Iterator[list[Series]]:
+    group: list[Series] = []
+    n_bars = 0
+    for each in series:
+        if group and (len(group) == TOGETHER or n_bars + len(each[0]) > MOST_BARS):
+            yield group
+            group, n_bars = [], 0
+        group.append(each)
+        n_bars += len(each[0])
+    if group:
+        yield group
 
 
 def _evaluate_together(series: Sequence[Series], rules: Rules, bars_per_year: float) -> list[Evaluated]:
@@ -76,10 +94,10 @@ def _evaluate_together(series: Sequence[Series], rules: Rules, bars_per_year: fl
     trade_ends, bar_ends = np.zeros(n_symbols + 1, dtype=np.int64), np.zeros(n_symbols + 1, dtype=np.int64)
     outputs = (trades, trade_ends, equity, bar_ends, values)
     _evaluate_many(n_symbols, *columns, *coded(rules), bars_per_year, *outputs)
-    trade, bar = trade_ends.tolist(), bar_ends.tolist()
-    return [
-        (outcome_of(trades[trade[i] : trade[i + 1]], equity[bar[i] : bar[i + 1]]), values[i]) for i in range(n_symbols)
-    ]
+    if not np.isfinite(equity[bar_ends[1:] - 1]).all():
+        raise too_large()
+    places = zip(pairwise(trade_ends.tolist()), pairwise(bar_ends.tolist()), values, strict=True)
+    return [(Outcome(trades[first:last], equity[begin:end]), own) for (first, last), (begin, end), own in places]
 
 
 @kernel((I64, many(BOOLS)))

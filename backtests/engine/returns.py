@@ -151,7 +151,7 @@ def _tail(moved, n, losses):  # type: ignore[no-untyped-def]
 
 @kernel((I64,))
 def _month(seconds):  # type: ignore[no-untyped-def]
-    """Return a number of the calendar month (UTC), and the second until which it lasts at least: 28 days from its first.
+    """Return a number of the calendar month (UTC), and the second until which it lasts: 28 days from its first or more.
 
     Days are counted from a first of March, so that leap days come last.
     """

@@ -61,8 +61,12 @@ def simulate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float
 def outcome_of(trades: TradeArray, equity: FloatArray) -> Outcome:
     """Return an outcome, or raise EngineError if the prices have carried equity beyond what a number can hold."""
     if not math.isfinite(equity[-1]):
-        raise EngineError("bars: equity grows beyond any number on such prices")
+        raise too_large()
     return Outcome(trades=trades, equity=equity)
+
+
+def too_large() -> EngineError:
+    return EngineError("bars: equity grows beyond any number on such prices")
 
 
 def check_annual_factor(bars_per_year: float) -> None:

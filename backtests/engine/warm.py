@@ -22,5 +22,5 @@ def warm() -> None:
     )
     rules = Rules()
     for strategy in strategies().values():
-        evaluate_all([bars], strategy().signals_all([bars]), rules, bars_per_year=252)
+        list(evaluate_all([bars], strategy().signals_all([bars]), rules, bars_per_year=252))
     forget_old_kernels()

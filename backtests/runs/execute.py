@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import lru_cache
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from backtests.engine import ENGINE_VERSION, EngineError, Rules, evaluate_all
-from backtests.engine.evaluate import Evaluated
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run
 from backtests.prices.cache import Series
@@ -44,6 +44,14 @@ class Scan:
     start_date: date | None
     end_date: date | None
     digest: bytes
+
+
+class Kept(NamedTuple):
+    """What is kept of one symbol: metrics in the order of METRICS, and curve and trades as they are stored."""
+
+    metrics: FloatArray
+    curve: bytes
+    trades: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +134,16 @@ def _read(scan: Scan, symbol_ids: Sequence[int]) -> tuple[dict[int, Series], dic
     return series, damaged
 
 
-def _evaluated(scan: Scan, symbol_ids: Sequence[int], bars: Sequence[Bars]) -> dict[int, Evaluated | str]:
-    """Return outcome and metrics of every symbol, or the reason why there are none."""
+def _evaluated(scan: Scan, symbol_ids: Sequence[int], bars: Sequence[Bars]) -> dict[int, Kept | str]:
+    """Return what is kept of every symbol, or the reason why there is nothing."""
     try:
         signals = scan.strategy.signals_all(bars)
         evaluated = evaluate_all(bars, signals, scan.rules, bars_per_year=scan.bars_per_year)
-        return dict(zip(symbol_ids, evaluated, strict=True))
+        # One by one: equity in full is dropped before the next one is made.
+        return {
+            symbol_id: Kept(metrics, curve_of(outcome.equity, scan.rules.cash), outcome.trades.tobytes())
+            for symbol_id, (outcome, metrics) in zip(symbol_ids, evaluated, strict=True)
+        }
     except (StrategyError, EngineError) as error:
         if len(bars) == 1:
             return {symbol_ids[0]: f"{scan.strategy.label}: {error}"}
@@ -146,20 +158,12 @@ def _evaluated(scan: Scan, symbol_ids: Sequence[int], bars: Sequence[Bars]) -> d
     return {each: found for part in alone for each, found in part.items()}
 
 
-def _result(scan: Scan, symbol_id: int, series: Series | None, found: Evaluated | str, elapsed_us: int) -> SymbolResult:
+def _result(scan: Scan, symbol_id: int, series: Series | None, found: Kept | str, elapsed_us: int) -> SymbolResult:
     checksums = series.checksums if series is not None else ()
     digest = hashlib.blake2b(scan.digest + "".join(checksums).encode(), digest_size=16).hexdigest()
     if isinstance(found, str):
         return SymbolResult(symbol_id=symbol_id, elapsed_us=elapsed_us, digest=digest, reason=found)
-    outcome, metrics = found
-    return SymbolResult(
-        symbol_id=symbol_id,
-        elapsed_us=elapsed_us,
-        digest=digest,
-        metrics=metrics,
-        curve=curve_of(outcome.equity, scan.rules.cash),
-        trades=outcome.trades.tobytes(),
-    )
+    return SymbolResult(symbol_id=symbol_id, elapsed_us=elapsed_us, digest=digest, **found._asdict())
 
 
 def _message(error: Exception) -> str:
