@@ -27,19 +27,10 @@ MARK, CLOSE, LAST_OPEN = range(3)
 
 # What the plain kernel takes for granted: it goes from trade to trade, where the general one goes from bar to bar.
 PLAIN = {
-    "fixed_fee": 0.0,
     "fill": "next_open",
     "direction": "long",
     "collision": "exit",
-    "slippage_on": "both",
     "reentry_delay": 0,
-    "skip_bars": 0,
-    "sizing": "equity",
-    "size_pct": 100.0,
-    "whole_units": False,
-    "size_price": "fill",
-    "size_costs": "included",
-    "cash_check": "fill",
     "stop_loss_pct": None,
     "take_profit_pct": None,
     "trailing_stop_pct": None,
@@ -48,12 +39,26 @@ PLAIN = {
     "at_end": "mark",
 }
 
+# Beyond that: every position takes all of the account, and every signal is heard.
+ALL_IN = {
+    "fixed_fee": 0.0,
+    "slippage_on": "both",
+    "skip_bars": 0,
+    "sizing": "equity",
+    "size_pct": 100.0,
+    "whole_units": False,
+    "size_price": "fill",
+    "size_costs": "included",
+    "cash_check": "fill",
+}
+
 
 class Coded(NamedTuple):
-    """Rules for the kernels: an array of one CODED record, and whether the plain kernel gives what they say."""
+    """Rules for the kernels: an array of one CODED record, and which of them give what the rules say."""
 
     record: npt.NDArray[np.void]
     is_plain: bool
+    is_all_in: bool
 
 
 def coded(rules: Rules) -> Coded:
@@ -68,7 +73,8 @@ def coded(rules: Rules) -> Coded:
             record[rule.key] = list(rule.choices).index(value)
         elif value is not None:
             record[rule.key] = value / 100.0 if rule.unit == "%" else value
-    made = Coded(record, all(getattr(rules, key) == value for key, value in PLAIN.items()))
+    is_plain, is_all_in = (all(getattr(rules, key) == value for key, value in each.items()) for each in (PLAIN, ALL_IN))
+    made = Coded(record, is_plain, is_plain and is_all_in)
     # A scan asks for it with every symbol.
     object.__setattr__(rules, "_coded", made)
     return made

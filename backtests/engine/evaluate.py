@@ -35,10 +35,11 @@ Evaluated = tuple[Outcome, FloatArray]
 def evaluate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float) -> Evaluated:
     """Return what ``simulate`` returns, and what ``measure`` returns of it; parameters and errors are theirs."""
     check_annual_factor(bars_per_year)
-    series = series_of(bars, signals, rules, bars_per_year)
+    series = series_of(bars, signals, rules)
     trades, equity = np.empty(most_trades(series, rules), dtype=TRADE), np.empty(len(bars))
     values = np.empty(len(METRICS))
-    n_trades = _evaluate(*series, *coded(rules), bars_per_year, trades, equity, values)
+    known = coded(rules)
+    n_trades = _evaluate(*series, known.record, known.is_plain, bars_per_year, trades, equity, values)
     return outcome_of(trades[:n_trades], equity), values
 
 
@@ -65,7 +66,7 @@ def evaluate_all(
     """
     check_annual_factor(bars_per_year)
     pairs = zip(bars, signals, strict=True)
-    series = [series_of(each, wanted, rules, bars_per_year) for each, wanted in pairs]
+    series = [series_of(each, wanted, rules) for each, wanted in pairs]
     return (
         evaluated for together in _grouped(series) for evaluated in _evaluate_together(together, rules, bars_per_year)
     )
@@ -93,7 +94,8 @@ def _evaluate_together(series: Sequence[Series], rules: Rules, bars_per_year: fl
     trades, equity, values = np.empty(n_entries, dtype=TRADE), np.empty(n_bars), np.empty((n_symbols, len(METRICS)))
     trade_ends, bar_ends = np.zeros(n_symbols + 1, dtype=np.int64), np.zeros(n_symbols + 1, dtype=np.int64)
     outputs = (trades, trade_ends, equity, bar_ends, values)
-    _evaluate_many(n_symbols, *columns, *coded(rules), bars_per_year, *outputs)
+    known = coded(rules)
+    _evaluate_many(n_symbols, *columns, known.record, known.is_plain, bars_per_year, *outputs)
     if not np.isfinite(equity[bar_ends[1:] - 1]).all():
         raise too_large()
     places = zip(pairwise(trade_ends.tolist()), pairwise(bar_ends.tolist()), values, strict=True)

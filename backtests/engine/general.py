@@ -11,12 +11,12 @@ import numpy as np
 from backtests.engine import coded as by
 from backtests.engine import trades as why
 from backtests.engine.coded import CODED_IN
-from backtests.engine.scanning import _either, _highest, _lowest, _next_true
+from backtests.engine.scanning import _either, _fetch, _fetch_all, _highest, _hold, _lowest, _next_true
+from backtests.engine.sizes import RULES_IN, _committed, _sized
 from backtests.engine.trades import TRADES_OUT
 from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, kernel
 
 RECORD_OUT = TRADES_OUT.dtype
-RULES_IN = CODED_IN.dtype
 
 
 @kernel((RULES_IN, F64, F64, F64, I64, F64, F64, BOOL, BOOL))
@@ -75,74 +75,6 @@ def _trailed(rule, side, extreme, atr, trail):  # type: ignore[no-untyped-def]
         level = extreme - side * rule.trailing_atr * atr
         trail = level if side * level > side * trail else trail
     return trail
-
-
-@kernel((FLOATS, I64, I64))
-def _volatility(close, last, n_returns):  # type: ignore[no-untyped-def]
-    """Return the standard deviation (n - 1) of the returns up to ``last``; NaN if there are too few."""
-    if last < n_returns:
-        return np.nan
-    mean = 0.0
-    for t in range(last - n_returns + 1, last + 1):
-        mean += close[t] / close[t - 1] - 1.0
-    mean /= n_returns
-    squares = 0.0
-    for t in range(last - n_returns + 1, last + 1):
-        squares += (close[t] / close[t - 1] - 1.0 - mean) ** 2
-    return np.sqrt(squares / (n_returns - 1))
-
-
-@kernel((RULES_IN, I64, F64, F64, F64, FLOATS, I64, F64))
-def _sized(rule, side, worth, cash, price, close, decided, bars_a_year):  # type: ignore[no-untyped-def]
-    """Return the units of a position that is filled near ``price``, 0 for none."""
-    budget = worth
-    if rule.sizing == by.EQUITY:
-        budget = worth * rule.size_pct
-    elif rule.sizing == by.CASH:
-        budget = min(rule.size_cash, worth)
-    elif rule.sizing == by.VOLATILITY:
-        volatility = _volatility(close, decided, rule.volatility_bars) * np.sqrt(bars_a_year)
-        if np.isnan(volatility):
-            return 0.0
-        budget = worth * (rule.volatility_pct / volatility if volatility > rule.volatility_pct else 1.0)
-    sized_at = close[decided] if rule.size_price == 1 else price
-    slipped = sized_at * (1.0 + side * rule.slippage_pct)
-    if rule.size_costs == by.COSTS_INCLUDED:
-        units = (budget - rule.fixed_fee) / (slipped * (1.0 + rule.fee_pct))
-    elif rule.size_costs == by.COSTS_PER_UNIT:
-        share = 1.0
-        if rule.sizing == by.EQUITY:
-            # All equity is a hair less than all of it.
-            share = min(rule.size_pct, 1.0 - 2.0**-52)
-            budget = worth * share
-        unit = slipped + sized_at * rule.fee_pct + rule.fixed_fee / share
-        # Rounded down to the last bit, without the allowance below.
-        units = budget // unit if rule.whole_units else budget / unit
-    else:
-        units = budget / sized_at
-    is_checked = rule.cash_check != by.CHECK_OFF and (rule.cash_check != by.CHECK_SIGNAL_AND_FILL or side > 0)
-    if rule.sizing == by.UNITS:
-        # What would cost too much is cut down to the account, unless it will be refused.
-        is_cut = rule.size_costs == by.COSTS_INCLUDED or not is_checked
-        units = min(units, rule.size_units) if is_cut else rule.size_units
-    if rule.whole_units:
-        # 99.9999999999 units for the price of 100 are rounding.
-        units = np.floor(units * (1.0 + 1e-12))
-    filled = price * (1.0 + side * rule.slippage_pct)
-    dearest = filled if rule.cash_check != by.CHECK_SIGNAL_AND_FILL else max(filled, close[decided])
-    needed = units * dearest
-    if rule.cash_check != by.CHECK_VALUE:
-        # A fee that the size takes of the price before slippage is checked as such: the size itself must pass.
-        charged = units * price if rule.size_costs == by.COSTS_PER_UNIT else needed
-        needed += charged * rule.fee_pct + rule.fixed_fee
-    return 0.0 if is_checked and needed > cash * (1.0 + 1e-12) else units
-
-
-@kernel((RULES_IN, F64, F64, F64))
-def _committed(rule, units, filled, cash):  # type: ignore[no-untyped-def]
-    """Return what a position takes of the account, costs included; all of it if only rounding would be left."""
-    needed = units * filled * (1.0 + rule.fee_pct) + rule.fixed_fee
-    return cash if abs(needed - cash) <= 1e-12 * cash else needed
 
 
 @kernel((RECORD_OUT, RULES_IN, I64, F64, F64, I64, F64, F64))
@@ -204,12 +136,6 @@ def _excursions(trade, high, low, end, at_open):  # type: ignore[no-untyped-def]
     trade.mfe_pct = 100.0 * (highest if trade.side > 0 else 0.0 - lowest)
 
 
-@kernel((F64, F64, FLOATS, FLOATS_OUT))
-def _hold(cash, units, close, equity):  # type: ignore[no-untyped-def]
-    for t in range(len(close)):
-        equity[t] = cash + units * close[t]
-
-
 _IN = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS, CODED_IN, F64)
 
 
@@ -234,18 +160,25 @@ def _simulate_general(  # type: ignore[no-untyped-def]
     # A long position without a rule that looks at every bar is left by a signal only.
     looks = rule.stop_loss_pct + rule.take_profit_pct + rule.trailing_stop_pct + rule.trailing_atr + rule.time_stop_bars
     is_quiet = looks == 0.0
-    signals = np.empty(n, dtype=np.bool_)
-    _either(entry, exit_, signals)
+    # Signals that may change something while there is no position, and while there is a long one.
+    enters, leaves = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
+    if rule.direction != by.SHORT:
+        _either(entry, enters, enters)
+        _either(exit_, leaves, leaves)
     if rule.direction != by.LONG:
-        _either(signals, short_entry, signals)
-        _either(signals, short_exit, signals)
+        _either(short_entry, enters, enters)
+        _either(short_entry, leaves, leaves)
 
+    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
+    if at_open and _fetch_all(open_) == -1.0:
+        return 0
     t = -1
     while t < n - 1:
         t += 1
         if side == 0 or (side > 0 and is_quiet and cash >= 0.0):
             # Until the next signal nothing happens; with no debt a long position is not ruined either.
-            due = min(_next_true(signals, max(t - lag, 0)) + lag, n - 1)
+            wakes = enters if side == 0 else leaves
+            due = min(_next_true(wakes, max(t - lag, 0)) + lag, n - 1)
             if due > t:
                 _hold(cash, side * units, close[t:due], equity[t:due])
                 t = due
@@ -275,7 +208,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
                 trade = trades[n_trades]
                 slip = exit_slippage if rule.stop_slippage and reason != why.TARGET else 0.0
                 cash += _leave(trade, rule, t, price, slip, committed, reason)
-                _excursions(trade, high, low, t, at_open)
+                trade.bars_held = t
                 side = 0
                 n_trades += 1
                 may_enter_from = t + rule.reentry_delay + min(rule.reentry_delay, 1)
@@ -306,7 +239,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
                 if reason != why.OPEN:
                     trade = trades[n_trades]
                     cash += _leave(trade, rule, t, price, exit_slippage, committed, reason)
-                    _excursions(trade, high, low, t if at_open else t + 1, at_open)
+                    trade.bars_held = t if at_open else t + 1
                     side = 0
                     n_trades += 1
                     may_enter_from = t + rule.reentry_delay + min(rule.reentry_delay, 1)
@@ -338,7 +271,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
             trade = trades[n_trades]
             at_close = rule.at_end == by.CLOSE
             cash += _leave(trade, rule, t, close[t] if at_close else open_[t], exit_slippage, committed, why.END)
-            _excursions(trade, high, low, t + 1 if at_close else t, at_open)
+            trade.bars_held = t + 1 if at_close else t
             side = 0
             n_trades += 1
         if side < 0 and rule.borrow_pct > 0.0:
@@ -349,7 +282,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
         if side != 0 and equity[t] <= 0.0:
             trade = trades[n_trades]
             cash += _leave(trade, rule, t, close[t], exit_slippage, committed, why.RUIN)
-            _excursions(trade, high, low, t + 1, at_open)
+            trade.bars_held = t + 1
             side = 0
             n_trades += 1
             is_ruined = True
@@ -366,10 +299,15 @@ def _simulate_general(  # type: ignore[no-untyped-def]
     if side != 0:
         trade = trades[n_trades]
         _mark(trade, rule, n - 1, close[n - 1], committed)
-        _excursions(trade, high, low, n, at_open)
+        trade.bars_held = n
         n_trades += 1
+    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
+    if _fetch(trades[:n_trades], time, open_, high, low) == -1.0:
+        return 0
     for i in range(n_trades):
         trade = trades[i]
+        # Until here it says at which bar the position was no longer held from open to close.
+        _excursions(trade, high, low, trade.bars_held, at_open)
         trade.entry_time = time[trade.entry_bar]
         trade.exit_time = time[trade.exit_bar]
         trade.bars_held = trade.exit_bar - trade.entry_bar

@@ -100,14 +100,23 @@ def _fill(value, series):  # type: ignore[no-untyped-def]
         series[t] = value
 
 
+@kernel((FLOATS,))
+def _fetch_all(series):  # type: ignore[no-untyped-def]
+    """Read every line of a series, and return something that depends on all of it."""
+    total = 0.0
+    for t in range(0, len(series), LINE):
+        total += series[t]
+    return total
+
+
 @kernel((BOOLS, BOOLS, BOOLS_OUT))
 def _either(one, other, either):  # type: ignore[no-untyped-def]
     for t in range(len(either)):
         either[t] = one[t] | other[t]
 
 
-@kernel((FLOATS, F64, FLOATS_OUT))
-def _value_units(close, units, equity):  # type: ignore[no-untyped-def]
-    """Set equity to the worth of all units."""
+@kernel((F64, F64, FLOATS, FLOATS_OUT))
+def _hold(cash, units, close, equity):  # type: ignore[no-untyped-def]
+    """Set equity to cash and the worth of the units."""
     for t in range(len(close)):
-        equity[t] = units * close[t]
+        equity[t] = cash + units * close[t]

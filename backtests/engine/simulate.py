@@ -51,10 +51,11 @@ def simulate(bars: Bars, signals: Signals, rules: Rules, *, bars_per_year: float
     """
     if bars_per_year is not NO_FACTOR:
         check_annual_factor(bars_per_year)
-    series = series_of(bars, signals, rules, bars_per_year)
+    series = series_of(bars, signals, rules)
+    _check_annual(rules, bars_per_year)
     trades, equity = np.empty(most_trades(series, rules), dtype=TRADE), np.empty(len(bars))
-    record, is_plain = coded(rules)
-    n_trades = _simulate(*series, record, is_plain, bars_per_year, trades, equity)
+    known = coded(rules)
+    n_trades = _simulate(*series, known.record, known.is_plain, bars_per_year, trades, equity)
     return outcome_of(trades[:n_trades], equity)
 
 
@@ -86,14 +87,13 @@ def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
     signals.checked(bars)
 
 
-def series_of(bars: Bars, signals: Signals, rules: Rules, bars_per_year: float) -> Series:
+def series_of(bars: Bars, signals: Signals, rules: Rules) -> Series:
     """Return the checked series of one symbol that the kernels read: prices, signals and average true ranges."""
     check_inputs(bars, signals, rules)
     entry, exit_ = np.ascontiguousarray(signals.entry), np.ascontiguousarray(signals.exit)
     prices = (bars.time, bars.open, bars.high, bars.low, bars.close)
     if coded(rules).is_plain:
         return (*prices, entry, exit_, exit_, entry, bars.close)
-    _check_annual(rules, bars_per_year)
     short_entry = exit_ if signals.short_entry is None else np.ascontiguousarray(signals.short_entry)
     short_exit = entry if signals.short_exit is None else np.ascontiguousarray(signals.short_exit)
     ranges = atr(bars.high, bars.low, bars.close, rules.atr_bars) if rules.trailing_atr is not None else bars.close
@@ -124,7 +124,9 @@ def _simulate(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Fill trades and equity and return the number of trades."""
     if is_plain:
-        return _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, equity)
+        n_trades = _simulate_plain(time, open_, high, low, close, entry, exit_, rules, bars_a_year, trades, equity)
+        if n_trades >= 0:
+            return n_trades
     return _simulate_general(
         time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, bars_a_year, trades, equity
     )

@@ -11,10 +11,10 @@ from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.errors import EngineError, TooShort
 from backtests.engine.evaluate import evaluate
 from backtests.engine.metrics import _measure
-from backtests.engine.plain import _find_trades, _simulate_plain
+from backtests.engine.plain import _find_trades
 from backtests.engine.returns import ROUNDING
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import MIN_BARS, check_annual_factor
+from backtests.engine.simulate import MIN_BARS, _simulate, check_annual_factor
 from backtests.engine.table import INDEX, METRICS
 from backtests.engine.trades import TRADE, TRADES_OUT
 from strategies.bars import Bars, FloatArray
@@ -59,10 +59,10 @@ class Sweep:
             raise EngineError(f"rules must be Rules; it is {type(rules).__name__}")
         self.strategies, self.rules, self.bars_per_year = strategies, rules, bars_per_year
         self._columns = [INDEX[key] for key in keys]
-        self._quick = [QUICK.index(key) for key in keys] if set(keys) <= set(QUICK) else None
+        is_quick = coded(rules).is_all_in and rules.sharpe == "bar" and set(keys) <= set(QUICK)
+        self._quick = [QUICK.index(key) for key in keys] if is_quick else None
         crossing = [strategy for strategy in strategies if _says_its_lines(strategy)]
-        is_plain = coded(rules).is_plain and rules.sharpe == "bar"
-        self._says_lines = bool(crossing) and len(crossing) == len(strategies) and is_plain
+        self._says_lines = bool(crossing) and len(crossing) == len(strategies) and coded(rules).is_plain
         # Every line once, and for each strategy the places of its two.
         places: dict[Line, int] = {}
         pairs = [[places.setdefault(line, len(places)) for line in strategy.lines()] for strategy in crossing]
@@ -127,7 +127,9 @@ def _sweep_every(  # type: ignore[no-untyped-def]
 ):
     for i in range(len(first)):
         _cross_both(lines[first[i]], lines[second[i]], entry, exit_)
-        n_trades = _simulate_plain(time, open_, high, low, close, entry, exit_, rules, trades, equity)
+        n_trades = _simulate(
+            time, open_, high, low, close, entry, exit_, exit_, entry, close, rules, True, bars_a_year, trades, equity
+        )
         _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values[i])
 
 
@@ -229,6 +231,6 @@ def _sweep_quick(  # type: ignore[no-untyped-def]
     _reach(highs, lows)
     for i in range(len(first)):
         _cross_both(lines[first[i]], lines[second[i]], entry, exit_)
-        n_trades = _find_trades(entry, exit_, trades)
+        n_trades = _find_trades(entry, exit_, 0, trades)
         own = trades[:n_trades]
         _measure_quick(open_, close, own, rules, bars_a_year, changes, squares, highs, lows, steps, values[i])

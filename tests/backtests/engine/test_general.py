@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backtests.engine.coded import coded
+from backtests.engine.coded import ALL_IN, PLAIN, coded
 from backtests.engine.presets import PRESETS
 from backtests.engine.rules import RULES, Rules
 from backtests.engine.simulate import simulate
@@ -138,23 +138,34 @@ def test_the_rule_sets_leave_for_every_reason_on_both_sides() -> None:
 # The plain simulation is the general one, to the last bit.
 
 
-@settings(examples, max_examples=200)
+@settings(examples, max_examples=400)
 @given(market=any_markets() | markets(), rules=any_rules() | all_rules)
 def test_plain_rules_give_the_same_in_both_simulations(market: Market, rules: Rules) -> None:
     values = {rule.key: getattr(rules, rule.key) for rule in RULES}
-    plain = Rules(**{**values, **PLAIN_VALUES})
+    plain = Rules(**{**values, **PLAIN, "stops_from": "next_bar"})
     assert coded(plain).is_plain
     assert not coded(general(plain)).is_plain
-    first, second = simulate(*market, plain), simulate(*market, general(plain))
+    first, second = (simulate(*market, made, bars_per_year=YEAR) for made in (plain, general(plain)))
     assert first.trades.tobytes() == second.trades.tobytes()
     assert first.equity.tobytes() == second.equity.tobytes()
 
 
-PLAIN_VALUES = {
-    rule.key: rule.default
-    for rule in RULES
-    if rule.key not in {"cash", "fee_pct", "slippage_pct", "borrow_pct", "atr_bars"}
-}
+PLAIN_SETS = (
+    Rules(),
+    PRESETS["backtesting.py"].rules,
+    PRESETS["tradingview"].rules,
+    Rules(sizing="volatility", skip_bars=9, fixed_fee=1.0),
+    Rules(sizing="units", size_units=3.0, cash=200.0),
+    # Debts and ruin, which only the general simulation knows: the plain one has to hand over.
+    Rules(cash=100.0, fixed_fee=35.0, size_costs="on_top", cash_check="off"),
+)
+
+
+def test_the_rules_of_the_plain_simulation_are_in_the_table() -> None:
+    assert set(PLAIN) | set(ALL_IN) <= {rule.key for rule in RULES}
+    assert not set(PLAIN) & set(ALL_IN)
+    assert all(coded(rules).is_plain for rules in PLAIN_SETS)
+    assert [coded(rules).is_all_in for rules in PLAIN_SETS] == [True, False, False, False, False, False]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -162,9 +173,10 @@ def test_plain_rules_give_the_same_in_both_simulations_on_seeded_markets(shape: 
     for number, bars in enumerate(make_market(3, n_symbols=3, n_bars=700, shape=shape).values()):
         for share in (0.01, 0.1, 0.6):
             signals = random_signals(number, 700, share)
-            first, second = simulate(bars, signals, Rules()), simulate(bars, signals, general(Rules()))
-            assert first.trades.tobytes() == second.trades.tobytes()
-            assert first.equity.tobytes() == second.equity.tobytes()
+            for rules in PLAIN_SETS:
+                first, second = (simulate(bars, signals, made, bars_per_year=YEAR) for made in (rules, general(rules)))
+                assert first.trades.tobytes() == second.trades.tobytes()
+                assert first.equity.tobytes() == second.equity.tobytes()
 
 
 @pytest.mark.parametrize("key", TRADING_RULES)
