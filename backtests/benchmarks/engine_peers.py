@@ -1,8 +1,9 @@
 """Other backtesters on the same bars, where they are installed, each on the fastest way that it offers.
 
-Every one gets the same signals, made anew in its time by the same strategy, and has to give the same outputs: return,
-maximum drawdown, Sharpe ratio, win rate and number of trades of every symbol, and the trades. Before anything is
-timed they are compared with Trawl's. All but one way of vectorbt compute further figures beside these, as Trawl does.
+Every one starts from prices and has to give the same outputs: return, maximum drawdown, Sharpe ratio, win rate and
+number of trades of every symbol, and the trades. Before anything is timed they are compared with Trawl's. vectorbt
+makes its signals itself; the others, which have no indicators of their own or slow ones, get those of Trawl's strategy.
+All but one way of vectorbt compute further figures beside these, as Trawl does.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import gc
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from statistics import median
@@ -22,7 +25,7 @@ import numpy as np
 
 from backtests.benchmarks.figures import Figure
 from backtests.benchmarks.markets import Market
-from backtests.benchmarks.scans import chunks_of, scan
+from backtests.benchmarks.scans import chunks_of, on_two_threads, scan
 from backtests.engine import METRICS_BY_KEY, PRESETS, Rules
 from strategies.bars import Bars, FloatArray, Signals
 from strategies.base import Strategy
@@ -35,8 +38,6 @@ BARS_PER_YEAR = 252
 # Defaults, with a Sharpe ratio that counts the first bar, as vectorbt and raptorbt have it.
 NEXT_OPEN = Rules(sharpe="bar_from_cash")
 
-_VECTORBT_REPORT = ("Total Return [%]", "Max Drawdown [%]", "Sharpe Ratio", "Win Rate [%]", "Total Closed Trades")
-
 # The figures of COMPARED in this order, one array each, and the trades in whatever form the peer has them.
 Outputs = tuple[Sequence[FloatArray], object]
 
@@ -45,7 +46,8 @@ Outputs = tuple[Sequence[FloatArray], object]
 class Peer:
     """Another backtester: the rules under which both do the same, and how it is run.
 
-    ``prepare`` makes of bars, once and untimed, what it likes them to be; ``run`` takes that and the signals.
+    ``prepare`` makes of bars, once and untimed, what it likes them to be; ``signals`` takes that and makes of it what
+    the strategy says; ``run`` takes both.
     """
 
     package: str
@@ -53,9 +55,10 @@ class Peer:
     rules: Rules
     least_ratio: float | None
     prepare: Callable[[list[Bars], Rules], Any]
-    run: Callable[[Any, list[Signals], Rules], Outputs]
+    run: Callable[[Any, Any, Rules], Outputs]
     most_runs: int
     most_symbols: int | None = None
+    signals: Callable[[Any, Strategy], Any] | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -73,37 +76,39 @@ def measure_peers(
         if peer.is_installed:
             say(f"{peer.package} on {market} daily bars: comparing its outputs, then measuring.")
             for key in keys:
-                figures += _peer_figures(peer, get_strategy(key)(), market_bars, market, n_runs)
+                figures += _peer_figures(peer, get_strategy(key)(), market_bars, n_runs)
     return figures
 
 
-def _peer_figures(peer: Peer, strategy: Strategy, market_bars: list[Bars], market: Market, n_runs: int) -> list[Figure]:
+def _peer_figures(peer: Peer, strategy: Strategy, market_bars: list[Bars], n_runs: int) -> list[Figure]:
     sample = market_bars[: peer.most_symbols]
     prepared = peer.prepare(sample, peer.rules)
+    work = partial(scan, strategy, rules=peer.rules, bars_per_year=BARS_PER_YEAR)
 
     def theirs() -> Outputs:
-        signals = [each for chunk in chunks_of(sample) for each in strategy.signals_all(chunk)]
-        return peer.run(prepared, signals, peer.rules)
+        made = peer.signals(prepared, strategy) if peer.signals else _ready_signals(strategy, sample)
+        return peer.run(prepared, made, peer.rules)
 
-    def ours() -> list[FloatArray]:
-        return _ours(strategy, market_bars, peer.rules)
-
-    check_alike(peer, strategy, theirs()[0], ours()[: len(sample)])
-    # In turn: what slows the machine for a while slows both.
+    check_alike(peer, strategy, theirs()[0], work(chunks_of(sample)))
+    # In turn: what slows the machine for a while slows all of them.
     scale = len(market_bars) / len(sample)
-    times = [(_ms(ours), scale * _ms(theirs)) for _ in range(min(n_runs, peer.most_runs))]
-    our_ms, their_ms = [[pair[i] for pair in times] for i in (0, 1)]
+    chunks = chunks_of(market_bars)
+    with ThreadPoolExecutor(1) as helper:
+        ways = (lambda: work(chunks), lambda: on_two_threads(helper, work, chunks), theirs)
+        times = [[_ms(way) for way in ways] for _ in range(min(n_runs, peer.most_runs))]
+    one_ms, two_ms, once_ms = (list(each) for each in zip(*times, strict=True))
+    their_ms = [scale * ms for ms in once_ms]
     scaled = f", {len(sample)} symbols scaled" if scale > 1 else ""
-    name = f"{peer.package} {version(peer.package)}"
+    name, ours = f"{peer.package} {version(peer.package)}", f"{strategy.key}, Trawl beside {peer.package}: {peer.way}"
     return [
-        Figure(f"{strategy.key}, {market} daily, beside {peer.package}: {peer.way}", our_ms),
-        Figure(
-            f"{strategy.key}, {name}: {peer.way}{scaled}",
-            their_ms,
-            ratio=median(their_ms) / median(our_ms),
-            least_ratio=peer.least_ratio,
-        ),
+        Figure(f"{strategy.key}, {name}: {peer.way}{scaled}", their_ms),
+        Figure(f"{ours}, one thread", one_ms, ratio=median(their_ms) / median(one_ms), least_ratio=peer.least_ratio),
+        Figure(f"{ours}, two threads", two_ms, ratio=median(their_ms) / median(two_ms)),
     ]
+
+
+def _ready_signals(strategy: Strategy, market_bars: list[Bars]) -> list[Signals]:
+    return [each for chunk in chunks_of(market_bars) for each in strategy.signals_all(chunk)]
 
 
 def check_alike(peer: Peer, strategy: Strategy, theirs: Sequence[FloatArray], ours: Sequence[FloatArray]) -> None:
@@ -118,10 +123,6 @@ def check_alike(peer: Peer, strategy: Strategy, theirs: Sequence[FloatArray], ou
                 f"{peer.package} does other work than Trawl: under {strategy.key} its {key} of symbol {symbol} is "
                 f"{found[symbol]}, not {wanted[symbol]}"
             )
-
-
-def _ours(strategy: Strategy, market_bars: list[Bars], rules: Rules) -> list[FloatArray]:
-    return scan(strategy, chunks_of(market_bars), rules, BARS_PER_YEAR)
 
 
 def _ms(work: Callable[[], object]) -> float:
@@ -142,16 +143,30 @@ def _vectorbt_frames(market_bars: list[Bars], rules: Rules) -> Any:
     ]
 
 
-def _vectorbt_portfolio(frames: Any, signals: list[Signals], rules: Rules) -> Any:
+def _vectorbt_signals(frames: Any, strategy: Strategy) -> Any:
+    """Make entries and exits with its own indicators, for all symbols in one call; Wilder's RSI it has from TA-Lib."""
+    import vectorbt
+
+    close, values = frames[1], strategy.values
+    if strategy.key == "rsi":
+        strength = vectorbt.talib("RSI").run(close, values["period"])
+        return strength.real_crossed_below(values["low"]), strength.real_crossed_above(values["high"])
+    if strategy.key == "sma-cross":
+        fast, slow = (vectorbt.MA.run(close, values[key]) for key in ("fast", "slow"))
+        return fast.ma_crossed_above(slow), fast.ma_crossed_below(slow)
+    bands = vectorbt.BBANDS.run(close, values["period"], alpha=values["width"])
+    return bands.close_crossed_below(bands.lower), bands.close_crossed_above(bands.middle)
+
+
+def _vectorbt_portfolio(frames: Any, signals: Any, rules: Rules) -> Any:
     """Trade all symbols in one call."""
     import vectorbt
 
     opened, close = frames
     # It fills on the bar of the signal: the next open is a signal one bar later, at that bar's open.
     entries, exits = np.zeros(close.shape, np.bool_), np.zeros(close.shape, np.bool_)
-    for column, each in enumerate(signals):
-        entries[1:, column] = each.entry[:-1]
-        exits[1:, column] = each.exit[:-1]
+    for late, made in zip((entries, exits), signals, strict=True):
+        late[1:] = made.to_numpy()[:-1]
     return vectorbt.Portfolio.from_signals(
         close,
         entries,
@@ -164,7 +179,7 @@ def _vectorbt_portfolio(frames: Any, signals: list[Signals], rules: Rules) -> An
     )
 
 
-def _run_vectorbt(frames: Any, signals: list[Signals], rules: Rules) -> Outputs:
+def _run_vectorbt(frames: Any, signals: Any, rules: Rules) -> Outputs:
     """Compute nothing but what is compared, in one call a figure."""
     portfolio = _vectorbt_portfolio(frames, signals, rules)
     closed = portfolio.trades.closed
@@ -178,13 +193,31 @@ def _run_vectorbt(frames: Any, signals: list[Signals], rules: Rules) -> Outputs:
     return [figure.to_numpy(dtype=float) for figure in figures], portfolio.trades.values
 
 
-def _run_vectorbt_report(frames: Any, signals: list[Signals], rules: Rules) -> Outputs:
-    """Compute the figures of its own report, each for all symbols in one call."""
+def _run_vectorbt_alike(frames: Any, signals: Any, rules: Rules) -> Outputs:
+    """Compute every figure of Trawl's that it has, each for all symbols in one call; returns and trades once."""
     portfolio = _vectorbt_portfolio(frames, signals, rules)
-    report = portfolio.stats(agg_func=None, settings={"year_freq": f"{BARS_PER_YEAR} days"})
-    figures = {name: report[name].to_numpy(dtype=float) for name in _VECTORBT_REPORT}
-    figures["Max Drawdown [%]"] = -figures["Max Drawdown [%]"]
-    return list(figures.values()), portfolio.trades.values
+    returns, value = portfolio.returns(), portfolio.value()
+    rates = portfolio.get_returns_acc(year_freq=f"{BARS_PER_YEAR} days")
+    trades, drawdowns = portfolio.trades, portfolio.drawdowns
+    closed = trades.closed
+    compared = (
+        100 * portfolio.total_return(),
+        100 * rates.max_drawdown(),
+        rates.sharpe_ratio(),
+        100 * closed.win_rate(),
+        closed.count(),
+    )
+    others = (
+        *(portfolio.position_coverage(), portfolio.final_value(), value.max(), portfolio.total_profit()),
+        *(portfolio.total_benchmark_return(), rates.annualized(), rates.annualized_volatility()),
+        *(rates.sortino_ratio(), rates.calmar_ratio(), rates.omega_ratio()),
+        *(drawdowns.avg_drawdown(), drawdowns.max_duration(), drawdowns.avg_duration()),
+        *(trades.open.count(), closed.returns.max(), closed.returns.min(), closed.returns.mean()),
+        *(closed.max_duration(), closed.avg_duration(), closed.profit_factor(), closed.expectancy(), closed.sqn()),
+        *(trades.entry_fees.sum() + trades.exit_fees.sum(), closed.winning_streak.max(), closed.losing_streak.max()),
+        *(rates.value_at_risk(), rates.cond_value_at_risk(), returns.skew(), returns.kurtosis()),
+    )
+    return [figure.to_numpy(dtype=float) for figure in compared], (others, trades.values)
 
 
 def _raptorbt_bars(market_bars: list[Bars], rules: Rules) -> Any:
@@ -283,11 +316,12 @@ def _signals_strategy(signals: Signals) -> Any:
 PEERS = (
     Peer(
         package="vectorbt",
-        way="all symbols in one call, the 28 figures of its report",
+        way="all symbols in one call, the 34 of Trawl's figures that it has",
         rules=NEXT_OPEN,
         least_ratio=30,
         prepare=_vectorbt_frames,
-        run=_run_vectorbt_report,
+        signals=_vectorbt_signals,
+        run=_run_vectorbt_alike,
         most_runs=5,
     ),
     Peer(
@@ -296,6 +330,7 @@ PEERS = (
         rules=NEXT_OPEN,
         least_ratio=None,
         prepare=_vectorbt_frames,
+        signals=_vectorbt_signals,
         run=_run_vectorbt,
         most_runs=5,
     ),

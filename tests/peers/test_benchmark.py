@@ -20,4 +20,4 @@ def test_a_peer_gives_the_same_outputs(peer: Peer, monkeypatch: pytest.MonkeyPat
 
     figures = measure_peers(market.bars(), market, STRATEGIES, 1, lambda _: None)
 
-    assert len(figures) == 2 * len(STRATEGIES)
+    assert len(figures) == 3 * len(STRATEGIES)

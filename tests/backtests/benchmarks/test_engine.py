@@ -103,13 +103,14 @@ def test_a_peer_that_does_the_same_is_timed_beside_trawl(monkeypatch: pytest.Mon
     monkeypatch.setattr(engine_peers, "PEERS", (peer(),))
     market = Market(4, 300)
 
-    ours, theirs = measure_peers(market.bars(), market, ["sma-cross"], 5, lambda _: None)
+    theirs, one, two = measure_peers(market.bars(), market, ["sma-cross"], 5, lambda _: None)
 
-    assert ours.label == "sma-cross, 4 x 300 daily, beside numpy: itself"
     assert theirs.label == f"sma-cross, numpy {np.__version__}: itself"
-    assert (len(ours.values), len(theirs.values)) == (2, 2)
-    assert theirs.ratio == theirs.median / ours.median
-    assert (ours.ratio, theirs.least_ratio) == (None, 30)
+    assert one.label == "sma-cross, Trawl beside numpy: itself, one thread"
+    assert two.label == "sma-cross, Trawl beside numpy: itself, two threads"
+    assert [len(figure.values) for figure in (theirs, one, two)] == [2, 2, 2]
+    assert (one.ratio, two.ratio) == (theirs.median / one.median, theirs.median / two.median)
+    assert (theirs.ratio, one.least_ratio, two.least_ratio) == (None, 30, None)
 
 
 def test_a_peer_measured_on_few_symbols_says_so_and_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,11 +124,11 @@ def test_a_peer_measured_on_few_symbols_says_so_and_is_scaled(monkeypatch: pytes
     monkeypatch.setattr(engine_peers, "_ms", lambda work: 10.0)
     market = Market(6, 200)
 
-    ours, theirs = measure_peers(market.bars(), market, ["rsi"], 1, lambda _: None)
+    theirs, one, two = measure_peers(market.bars(), market, ["rsi"], 1, lambda _: None)
 
     assert theirs.label.endswith(", 2 symbols scaled")
     assert set(given) == {2}
-    assert (ours.values, theirs.values, theirs.ratio) == ([10.0], [30.0], 3.0)
+    assert (one.values, theirs.values, one.ratio, two.ratio) == ([10.0], [30.0], 3.0, 3.0)
 
 
 @pytest.mark.parametrize("number", range(len(engine_peers.COMPARED)))
