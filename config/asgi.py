@@ -12,7 +12,7 @@ from backtests.runs.engines.courtesy import Application, RequestsFirst
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 # Django's own middleware works in threads either way. Declared synchronous, all of it runs in one thread, one after the
-# other; declared asynchronous, each changes threads twice, which made every page 8 ms slower.
+# other; declared asynchronous, each changes threads twice.
 MiddlewareMixin.async_capable = False
 
 application = ProtocolTypeRouter({"http": RequestsFirst(cast(Application, get_asgi_application()))})
