@@ -51,11 +51,8 @@ def warm_kernels(say: Say) -> None:
     from backtests.engine.warm import warm
 
     began = perf_counter()
-    try:
-        warm()
-    except Exception:
-        # Somebody's own strategy: its runs will say so symbol by symbol. What it kept from being warmed compiles later.
-        logger.exception("a strategy failed on the bars that warm it up")
+    for key, error in warm().items():
+        say(f"The strategy {key} fails: {type(error).__name__}: {error}. `manage.py check_strategy {key}` tells more.")
     if (took := perf_counter() - began) > 2:
         say(f"Compiled the kernels in {took:.1f} s; the next start finds them compiled.")
 

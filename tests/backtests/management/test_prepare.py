@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import StringIO
 
 import pytest
@@ -9,6 +10,7 @@ from backtests.models import PriceBlock, Universe
 from strategies import registry
 from strategies.bars import Bars, Signals
 from strategies.base import Strategy
+from strategies.library.year_high import YearHigh
 from strategies.models import Strategy as StrategyRow
 from strategies.registry import strategies
 from tests.builders import make_bars, store_universe
@@ -58,10 +60,21 @@ class Failing(Strategy):
 
 @pytest.mark.django_db
 def test_a_strategy_that_fails_does_not_keep_the_server_from_starting(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    ran: list[str] = []
+
+    def noted(self: YearHigh, bars: Sequence[Bars]) -> list[Signals]:
+        ran.append(self.key)
+        return Strategy.signals_all(self, bars)
+
     monkeypatch.setitem(registry._registry(), Failing.key, Failing)
+    monkeypatch.setattr(YearHigh, "signals_all", noted)
     store_universe("Test", {"AAA": make_bars([1.0, 2.0])})
-    assert prepared() == "Trawl is ready: serve it with `make run`.\n"
-    assert "a strategy failed on the bars that warm it up" in caplog.text
-    assert "RuntimeError: not with 300 bars" in caplog.text
+    assert prepared().splitlines() == [
+        "The strategy a-failing-one fails: RuntimeError: not with 300 bars. "
+        "`manage.py check_strategy a-failing-one` tells more.",
+        "Trawl is ready: serve it with `make run`.",
+    ]
+    # Those that come after it have been run all the same.
+    assert ran == ["year-high"]
