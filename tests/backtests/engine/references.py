@@ -98,10 +98,10 @@ all_rules = st.builds(Rules, cash=st.floats(1.0, 1e7), fee_pct=shares(), slippag
 
 NUMBERS: dict[str, st.SearchStrategy[Any]] = {
     "cash": st.sampled_from([1000.0, 0.5, 1e6]) | st.floats(1.0, 1e7),
-    "fee_pct": st.sampled_from([0.0, 25.0, 0.1, 50.0]) | st.floats(0.0, 5.0),
-    "fixed_fee": st.sampled_from([0.0, 1.0, 0.25, 5000.0]) | st.floats(0.0, 100.0),
-    "slippage_pct": st.sampled_from([0.0, 25.0, 0.05, 50.0]) | st.floats(0.0, 5.0),
-    "borrow_pct": st.sampled_from([0.0, 1.0, 1000.0]) | st.floats(0.0, 100.0),
+    "fee_pct": st.sampled_from([0.0, 25.0, 0.1, 50.0]) | st.floats(0.0, 5.0, allow_subnormal=False),
+    "fixed_fee": st.sampled_from([0.0, 1.0, 0.25, 5000.0]) | st.floats(0.0, 100.0, allow_subnormal=False),
+    "slippage_pct": st.sampled_from([0.0, 25.0, 0.05, 50.0]) | st.floats(0.0, 5.0, allow_subnormal=False),
+    "borrow_pct": st.sampled_from([0.0, 1.0, 1000.0]) | st.floats(0.0, 100.0, allow_subnormal=False),
     "reentry_delay": st.integers(0, 5),
     "skip_bars": st.integers(0, 12),
     "size_pct": st.sampled_from([100.0, 50.0, 95.0, 0.01]) | st.floats(1.0, 100.0),
