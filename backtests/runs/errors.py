@@ -2,7 +2,8 @@
 
 RunError
 └── RequestRefused          a run that cannot be started as asked; names the field
-    └── ParameterRefused    a parameter of the strategy is why
+    ├── ParameterRefused    a parameter of the strategy is why
+    └── RuleRefused         a rule is why
 """
 
 from __future__ import annotations
@@ -23,3 +24,7 @@ class RequestRefused(RunError):
 
 class ParameterRefused(RequestRefused):
     """A parameter that the strategy does not take: it may be called like a field or a rule, and is neither."""
+
+
+class RuleRefused(RequestRefused):
+    """A rule that there is not, or a value that it does not take: what was asked for may be called like a field."""

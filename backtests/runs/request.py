@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from backtests.engine import Rules, RulesError, preset_rules
+from backtests.engine import PRESETS, Rules, RulesError, preset_rules
 from backtests.models import Interval, Universe
-from backtests.runs.errors import ParameterRefused, RequestRefused
+from backtests.runs.errors import ParameterRefused, RequestRefused, RuleRefused
 from strategies.base import Strategy
 from strategies.errors import ParameterError
 from strategies.models import Strategy as StrategyRow
@@ -116,7 +116,8 @@ def _rules_of(preset: str, values: Mapping[str, Any]) -> Rules:
     try:
         return preset_rules(preset, values)
     except RulesError as error:
-        raise RequestRefused(error.name, error.problem) from error
+        kind = RuleRefused if preset in {"", *PRESETS} else RequestRefused
+        raise kind(error.name, error.problem) from error
 
 
 def bounds_s(start_date: date | None, end_date: date | None) -> tuple[int | None, int | None]:

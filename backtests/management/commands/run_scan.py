@@ -1,4 +1,7 @@
-"""Run a scan from the command line: the same request, engine and results as on the page."""
+"""Run a scan from the command line: the same request, engine and results as on the page.
+
+The status is 0 if there is a result, 1 if every symbol failed, 2 for wrong arguments and 130 after Ctrl-C.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from backtests.engine.rule_text import parsed
 from backtests.management.scan_tables import print_rules, print_scan
 from backtests.models import Result, Run
 from backtests.runs.engines.threads import ENGINE
-from backtests.runs.errors import ParameterRefused, RequestRefused
+from backtests.runs.errors import ParameterRefused, RequestRefused, RuleRefused
 from backtests.runs.plan import stored_intervals
 from backtests.runs.request import RunRequest, check_request, find_universe
 from backtests.runs.start import start
@@ -31,10 +34,8 @@ from strategies.builtins import sync_new
 
 LOOK_EVERY_S = 0.03
 SUBMIT_AGAIN_EVERY_S = 5.0
-WRONG_ARGUMENTS = 2
-INTERRUPTED = 130
+NO_RESULT, WRONG_ARGUMENTS, INTERRUPTED = 1, 2, 130
 SHORTCUTS = ("cash", "fee_pct", "slippage_pct")
-OPTIONS = ("strategy", "universe", "param", "start", "end", "interval", "preset", "rule", *SHORTCUTS, "top", "csv")
 
 
 class Command(BaseCommand):
@@ -83,7 +84,7 @@ class Command(BaseCommand):
                 _refuse_unwritable(options["csv"])
             run = start(checked)
         except RequestRefused as error:
-            raise CommandError(_as_option(error), returncode=WRONG_ARGUMENTS) from error
+            raise CommandError(_as_option(error, options), returncode=WRONG_ARGUMENTS) from error
         run, rows = self._wait(run)
         if options["json"]:
             self.stdout.write(json.dumps(complete_event(run, rows), allow_nan=False))
@@ -92,6 +93,10 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(rows)} results of run {run.pk} are in {options['csv']}.")
         else:
             print_scan(self._console(), run, rows, top=top)
+        if rows and all(row.reason for row in rows):
+            # A reason may be what somebody's own strategy says, on any number of lines.
+            first = " ".join(rows[0].reason.split())
+            raise CommandError(f"every symbol failed; the first reason: {first}", returncode=NO_RESULT)
 
     def _console(self) -> Console:
         return Console(file=cast(IO[str], self.stdout), highlight=False)
@@ -161,7 +166,7 @@ def _rules(options: dict[str, Any]) -> dict[str, Any]:
         # A name that no rule has stays, for the request to be refused with the names that there are.
         return {key: parsed(RULES_BY_KEY[key], text) if key in RULES_BY_KEY else text for key, text in given.items()}
     except RulesError as error:
-        raise RequestRefused(error.name, error.problem) from error
+        raise RuleRefused(error.name, error.problem) from error
 
 
 def _date(name: str, value: str | None) -> date | None:
@@ -178,13 +183,14 @@ def _number(name: str, value: str, kind: Callable[[str], Any]) -> Any:
         raise RequestRefused(name, f"must be a {'whole ' if kind is int else ''}number; it is {value!r}") from None
 
 
-def _as_option(error: RequestRefused) -> str:
-    name = {"start_date": "start", "end_date": "end"}.get(error.field, error.field)
+def _as_option(error: RequestRefused, options: dict[str, Any]) -> str:
+    """Return what is wrong under the name that was typed: a rule with an option of its own may be set either way."""
     if isinstance(error, ParameterRefused):
-        return f"--param {name}: {error.problem}"
-    if name in OPTIONS:
-        return f"--{name.replace('_', '-')}: {error.problem}"
-    return f"--rule {name}: {error.problem}"
+        return f"--param {error.field}: {error.problem}"
+    if isinstance(error, RuleRefused) and (error.field not in SHORTCUTS or options[error.field] is None):
+        return f"--rule {error.field}: {error.problem}"
+    name = {"start_date": "start", "end_date": "end"}.get(error.field, error.field)
+    return f"--{name.replace('_', '-')}: {error.problem}"
 
 
 class _progress_bar:  # noqa: N801 - used like a function

@@ -34,9 +34,13 @@ def _working(engine: ThreadsEngine, _universe: None) -> None:
     """A universe and an engine: what a scan needs to come to its end."""
 
 
+KNOWN = ("--strategy", "rsi", "--universe", "test")
+NO_PRICES = "no 1d prices are stored"
+
+
 def scan(*options: str) -> str:
     printed = StringIO()
-    call_command("run_scan", "--strategy", "rsi", "--universe", "test", *options, stdout=printed)
+    call_command("run_scan", *KNOWN, *options, stdout=printed)
     return printed.getvalue()
 
 
@@ -55,6 +59,31 @@ def test_json_is_one_object_with_every_result() -> None:
     assert (event["total_stocks"], event["successful"], event["failed"]) == (10, 9, 1)
     assert event["run"]["parameters"]["period"] == 5
     assert {row["ticker"] for row in event["stock_results"]} == set(Symbol.objects.values_list("ticker", flat=True))
+
+
+def all_failed(*options: str) -> str:
+    """What is printed by a scan without a result, which says so at its end."""
+    printed = StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("run_scan", *KNOWN, *options, stdout=printed)
+    assert (caught.value.returncode, str(caught.value)) == (1, f"every symbol failed; the first reason: {NO_PRICES}")
+    return printed.getvalue()
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_scan_whose_every_symbol_failed_prints_everything_and_ends_with_status_1(tmp_path: Path) -> None:
+    store_universe("Test", {"AAA": make_bars([]), "BBB": make_bars([])})
+    assert f"AAA {NO_PRICES}" in " ".join(all_failed().split())
+    assert json.loads(all_failed("--json"))["failed"] == 2
+    path = tmp_path / "results.csv"
+    assert all_failed("--csv", str(path)).endswith(f" are in {path}.\n")
+    assert [row["reason"] for row in csv.DictReader(path.read_text().splitlines())] == [NO_PRICES, NO_PRICES]
+
+
+@pytest.mark.usefixtures("engine")
+def test_one_result_among_failures_is_no_failure_of_the_scan() -> None:
+    store_universe("Test", {"AAA": make_bars([]), "BBB": make_bars([1.0] * 60), "CCC": make_bars([])})
+    assert json.loads(scan("--json"))["failed"] == 2
 
 
 @pytest.mark.usefixtures("_working")
@@ -199,9 +228,6 @@ def test_the_results_are_those_of_the_page(client: Client) -> None:
     assert by_page.results.filter(trades__gt=0).exists()
 
 
-KNOWN = ("--strategy", "rsi", "--universe", "test")
-
-
 @pytest.mark.usefixtures("_universe")
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -236,7 +262,16 @@ KNOWN = ("--strategy", "rsi", "--universe", "test")
         ((*KNOWN, "--rule", "stop=5"), f"--rule stop: is no rule; the rules are: {', '.join(RULES_BY_KEY)}"),
         ((*KNOWN, "--rule", "stop_loss_pct=0"), "--rule stop_loss_pct: must be from 0.001 to 1000 or off; it is 0"),
         ((*KNOWN, "--rule", "fill=x"), "--rule fill: must be one of next_open, same_close, next_close; it is 'x'"),
-        ((*KNOWN, "--rule", "cash=off"), "--cash: must be a number; it is 'off'"),
+        ((*KNOWN, "--rule", "cash=off"), "--rule cash: must be a number; it is 'off'"),
+        ((*KNOWN, "--rule", "cash=0"), "--rule cash: must be from 0.01 to 1,000,000,000,000; it is 0"),
+        ((*KNOWN, "--rule", "fee_pct=51", "--cash", "5"), "--rule fee_pct: must be from 0 to 50; it is 51"),
+        ((*KNOWN, "--rule", "cash=5", "--fee-pct", "51"), "--fee-pct: must be from 0 to 50; it is 51"),
+        ((*KNOWN, "--rule", "start=5"), f"--rule start: is no rule; the rules are: {', '.join(RULES_BY_KEY)}"),
+        ((*KNOWN, "--rule", "preset=5"), f"--rule preset: is no rule; the rules are: {', '.join(RULES_BY_KEY)}"),
+        (
+            (*KNOWN, "--param", "start_date=5"),
+            "--param start_date: is not a parameter of rsi; its parameters are: period, low, high",
+        ),
         ((*KNOWN, "--rule", "cash"), "--rule: must be NAME=VALUE, such as stop_loss_pct=5; it is 'cash'"),
         ((*KNOWN, "--rule", "cash=1", "--rule", "cash=2"), "--rule: cash is given twice"),
         ((*KNOWN, "--rule", "cash=1", "--cash", "2"), "--cash: is given twice, here and as --rule cash"),
@@ -277,6 +312,14 @@ def test_as_a_process_it_prints_json_and_nothing_else(outside: Outside) -> None:
     event = json.loads(done.stdout)
     assert event["job_id"] == Run.objects.get().pk
     assert event["successful"] == 9
+
+
+def test_as_a_process_a_scan_without_a_result_says_why_in_one_line(outside: Outside) -> None:
+    store_universe("Test", {"AAA": make_bars([])})
+    done = outside.run("run_scan", *KNOWN, "--json")
+    assert done.returncode == 1
+    assert done.stderr == f"CommandError: every symbol failed; the first reason: {NO_PRICES}\n"
+    assert json.loads(done.stdout)["failed"] == 1
 
 
 def test_as_a_process_it_refuses_with_one_line_and_status_2(outside: Outside) -> None:
