@@ -47,12 +47,14 @@ class ContractBroken(StrategyError):
     """A strategy does not keep what every strategy must keep.
 
     ``problem`` says what was found, with ``{bar}`` where the bar is named; ``bar`` is its number in the bars, or None.
+    ``symbol`` is whose bars they are, where several were looked at.
     """
 
-    def __init__(self, problem: str, bar: int | None = None) -> None:
-        super().__init__(problem.replace("{bar}", f"bar {bar}"))
+    def __init__(self, problem: str, bar: int | None = None, symbol: str = "") -> None:
+        super().__init__((f"on {symbol} " if symbol else "") + problem.replace("{bar}", f"bar {bar}"))
         self.problem = problem
         self.bar = bar
+        self.symbol = symbol
 
 
 class FileBroken(StrategyError):

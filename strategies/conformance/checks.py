@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from strategies.bars import Bars, BoolArray, IntArray, Signals
+from strategies.bars import PRICE_FIELDS, Bars, BoolArray, IntArray, Signals
 from strategies.base import Strategy
-from strategies.errors import ContractBroken, StrategyError
+from strategies.errors import ContractBroken, SignalsError, StrategyError
 
 BARS_FIELDS = ("time", "open", "high", "low", "close", "volume")
 
-MOST_CUTS = 100  # places at which a series is cut to look for look-ahead: half at signals, half evenly spread
+CUTS_AT_BEGINS, CUTS_AT_ENDS, CUTS_SPREAD = 50, 20, 50  # where a series is cut to look for look-ahead: see _cuts
 CHANGED_FROM = 7  # bars from which on the future is changed, evenly spread
 FACTORS = (0.5, 1e6)  # what prices and volumes of the future are multiplied with
 HARDLY_ANY = 4  # series of no bar up to without so many
+ASKED_FIRST = 10  # series of which a part is asked for before the whole: half where signals begin, half evenly spread
+YEAR_OF_WEEKS_S = 364 * 86_400
 
 
 def check_signals_fit(strategy: Strategy, bars: Bars) -> None:
@@ -42,12 +46,33 @@ def check_truncated(strategy: Strategy, bars: Bars) -> None:
             raise ContractBroken(
                 f"the {name} of {{bar}} is {_word(whole, name, bar)}, and {_word(part, name, bar)} when {when}", bar
             )
+    _check_part_first(strategy, bars)
+
+
+def _check_part_first(strategy: Strategy, bars: Bars) -> None:
+    """The same in the other order, on bars that it has not seen: who remembers a start knows what came after it."""
+    begins, _ = _turns(strategy.signals(bars))
+    cuts = np.union1d(_some(begins, ASKED_FIRST // 2), _spread(ASKED_FIRST // 2, 1, len(bars) - 1))
+    for number, t in enumerate(cuts[cuts < len(bars)].tolist(), start=1):
+        # Each time other bars, so that neither their first time nor their first price is known.
+        factor = 2**number
+        unseen = _moved(bars, number * YEAR_OF_WEEKS_S, factor)
+        part = strategy.signals(unseen[:t])
+        try:
+            whole = strategy.signals(unseen).checked(unseen)
+        except SignalsError as error:
+            raise ContractBroken(f"{error}, when it has seen the first {t} of these bars before") from error
+        if (found := first_difference(part, head(whole, t))) is not None:
+            name, bar = found
+            was, became = _word(whole, name, bar), _word(part, name, bar)
+            when = f"it sees the first {t} bars before all of them, on prices {factor} times as high"
+            raise ContractBroken(f"the {name} of {{bar}} is {was}, and {became} when {when}", bar)
 
 
 def check_future_changed(strategy: Strategy, bars: Bars) -> None:
     """Signals stay the same whatever the prices and volumes of later bars are."""
     whole = strategy.signals(bars)
-    for t in np.unique(np.linspace(1, len(bars) - 1, CHANGED_FROM).astype(np.int64)).tolist() if len(bars) > 1 else ():
+    for t in _spread(CHANGED_FROM, 1, len(bars) - 1).tolist():
         for factor in FACTORS:
             other = writable(bars)
             for name in BARS_FIELDS[1:]:
@@ -68,7 +93,7 @@ def check_warmup(strategy: Strategy, bars: Bars) -> None:
     if isinstance(warmup, bool) or not isinstance(warmup, int) or warmup < 0:
         raise ContractBroken(f"warmup must be a whole number of bars, 0 or more; it is {warmup!r}")
     signals = strategy.signals(bars)
-    for name, array in (("entry", signals.entry), ("exit", signals.exit)):
+    for name, array in flags_of(signals).items():
         if array[:warmup].any():
             bar = int(np.argmax(array))
             passed = f"{bar} bar{'' if bar == 1 else 's'}"
@@ -111,11 +136,19 @@ CHECKS: tuple[Callable[[Strategy, Bars], None], ...] = (
 )
 
 
+def flags_of(signals: Signals) -> dict[str, BoolArray]:
+    """Return the four arrays that a position follows, by what they are called: without its own, short mirrors long."""
+    short_entry = signals.exit if signals.short_entry is None else signals.short_entry
+    short_exit = signals.entry if signals.short_exit is None else signals.short_exit
+    return {"entry": signals.entry, "exit": signals.exit, "short entry": short_entry, "short exit": short_exit}
+
+
 def first_difference(signals: Signals, others: Signals) -> tuple[str, int] | None:
-    """Return where two signals of one length first differ, as entry or exit and the bar, or None."""
+    """Return where two signals of one length first differ, as the name of the array and the bar, or None."""
     found = []
-    for name in ("entry", "exit"):
-        differs: BoolArray = getattr(signals, name) != getattr(others, name)
+    other_flags = flags_of(others)
+    for name, flags in flags_of(signals).items():
+        differs = flags != other_flags[name]
         if np.any(differs):
             found.append((int(np.argmax(differs)), name))
     if not found:
@@ -126,12 +159,22 @@ def first_difference(signals: Signals, others: Signals) -> tuple[str, int] | Non
 
 def head(signals: Signals, t: int) -> Signals:
     """Return the first t signals."""
-    return Signals(signals.entry[:t], signals.exit[:t])
+    short = (None if flags is None else flags[:t] for flags in (signals.short_entry, signals.short_exit))
+    return Signals(signals.entry[:t], signals.exit[:t], *short)
 
 
 def writable(bars: Bars) -> Bars:
     """Return a copy of bars whose arrays can be changed."""
     return Bars(*(getattr(bars, name).copy() for name in BARS_FIELDS))
+
+
+def _moved(bars: Bars, later_s: int, factor: int) -> Bars:
+    """Return bars that are so many seconds later and at so many times the prices."""
+    columns: dict[str, Any] = {name: getattr(bars, name) * factor for name in PRICE_FIELDS}
+    columns["time"] = bars.time + later_s
+    for column in columns.values():
+        column.flags.writeable = False
+    return replace(bars, **columns)
 
 
 def _signals_on(strategy: Strategy, part: Bars, *, is_whole: bool) -> Signals:
@@ -144,12 +187,30 @@ def _signals_on(strategy: Strategy, part: Bars, *, is_whole: bool) -> Signals:
 
 
 def _cuts(signals: Signals, n_bars: int) -> IntArray:
-    """Return how many bars to leave: a signal that sees the future shows best when it is the last one."""
-    after_signals = np.flatnonzero(signals.entry | signals.exit) + 1
-    chosen = np.linspace(0, len(after_signals) - 1, min(len(after_signals), MOST_CUTS // 2)).astype(np.int64)
-    spread = np.linspace(0, n_bars, MOST_CUTS // 2).astype(np.int64)
-    cuts = np.concatenate((np.arange(HARDLY_ANY), after_signals[chosen], spread, [n_bars - 1]))
-    return np.unique(np.clip(cuts, 0, n_bars))
+    """Return how many bars to leave: a signal that sees the future shows best when it is the last one.
+
+    Where signals stand for long, it shows only on the bar on which they begin or end.
+    """
+    begins, ends = _turns(signals)
+    chosen = (_some(begins, CUTS_AT_BEGINS), _some(ends, CUTS_AT_ENDS), _spread(CUTS_SPREAD, 0, n_bars))
+    return np.unique(np.clip(np.concatenate((np.arange(HARDLY_ANY), *chosen, [n_bars - 1])), 0, n_bars))
+
+
+def _turns(signals: Signals) -> tuple[IntArray, IntArray]:
+    """Return how many bars there are up to each on which a signal begins, that one included, and on which one ends."""
+    steps = [np.diff(flags.astype(np.int8), prepend=0) for flags in flags_of(signals).values()]
+    begins, ends = (np.logical_or.reduce([step == turn for step in steps]) for turn in (1, -1))
+    return np.flatnonzero(begins) + 1, np.flatnonzero(ends) + 1
+
+
+def _some(numbers: IntArray, n: int) -> IntArray:
+    """Return up to n of these numbers, evenly chosen."""
+    return numbers[_spread(min(len(numbers), n), 0, len(numbers) - 1)]
+
+
+def _spread(n: int, first: int, last: int) -> IntArray:
+    """Return up to n whole numbers from first to last, evenly spread."""
+    return np.unique(np.linspace(first, last, n if first <= last else 0).astype(np.int64))
 
 
 def _refuse_difference(first: Signals, second: Signals, when: str) -> None:
@@ -160,7 +221,7 @@ def _refuse_difference(first: Signals, second: Signals, when: str) -> None:
 
 
 def _word(signals: Signals, name: str, bar: int) -> str:
-    return "true" if getattr(signals, name)[bar] else "false"
+    return "true" if flags_of(signals)[name][bar] else "false"
 
 
 def _kind_of(value: object) -> str:

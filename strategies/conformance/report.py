@@ -1,7 +1,8 @@
 """Examine one strategy on a market and say of each part of the contract whether it is kept.
 
 1. ``examine`` asks what is in ``PARTS``, in that order, and returns a Finding for each.
-2. What a strategy must keep on any bars is in strategies.conformance.checks; a breach names symbol, bar and value.
+2. What a strategy must keep on any bars is in strategies.conformance.checks, on many symbols at once in
+   strategies.conformance.together; a breach names symbol, bar and value.
 3. Where one breach makes what follows unreadable, the rest is not looked at and says so.
 """
 
@@ -24,6 +25,7 @@ from strategies.conformance import checks
 from strategies.conformance.declaration import check_declaration
 from strategies.conformance.parameters import check_bad_values_refused, check_unknown_refused, variants
 from strategies.conformance.starts import FEWEST, starts_of
+from strategies.conformance.together import check_together
 from strategies.errors import ContractBroken
 from strategies.files import why
 
@@ -55,6 +57,7 @@ PARTS = (
     Part("truncated", "Look-ahead, removed", "Signals stay the same when the bars after them are removed."),
     Part("changed", "Look-ahead, changed", "Signals stay the same when the bars after them are changed."),
     Part("bounds", "Bounds", "With each parameter at its bounds signals fit and keep the warm-up."),
+    Part("together", "All at once", "Of many symbols, signals_all gives for each what signals gives for it alone."),
     Part("starts", "Another first bar", "Signals do not depend on where the bars begin, at the latest after a while."),
     Part("trades", "Enters and leaves", "There are entries and exits."),
     Part("speed", "Speed", f"At most {GUIDE_NS:g} nanoseconds a bar, as a guide."),
@@ -181,7 +184,7 @@ def _bounds(part: Part, examination: _Examination) -> Finding:
     bars = examination.market[symbol]
     fitting = variants(examination.kind)
     for strategy in fitting:
-        values = ", ".join(f"{key}={value:g}" for key, value in strategy.values.items())
+        values = _values_of(strategy)
         try:
             checks.check_signals_fit(strategy, bars)
             checks.check_warmup(strategy, bars)
@@ -191,6 +194,30 @@ def _bounds(part: Part, examination: _Examination) -> Finding:
             found = f"with {values} on {symbol} it raises {_reason(error, examination.kind)}"
             return Finding(part, "fail", found, symbol)
     return Finding(part, "pass", f"{_count(len(fitting), 'combination')} on {symbol}")
+
+
+def _together(part: Part, examination: _Examination) -> Finding:
+    kind, market, began = examination.kind, examination.market, monotonic()
+    if kind.signals_all is Strategy.signals_all:
+        return Finding(part, "pass", "signals_all is not overridden: it asks signals for each symbol")
+    n_done = n_series = 0
+    asked = examination.strategy
+    for strategy in (asked, *(other for other in variants(kind) if other.values != asked.values)):
+        if n_done and monotonic() - began > BUDGET_S:
+            break
+        values = f"with {_values_of(strategy)}: " if strategy.values else ""
+        try:
+            n_series = check_together(strategy, market)
+        except ContractBroken as error:
+            found = ContractBroken(values + error.problem, error.bar)
+            if not error.symbol:
+                return Finding(part, "fail", found.problem)
+            return _breach(part, found, error.symbol, market[error.symbol])
+        except Exception as error:  # noqa: BLE001 - the same
+            return Finding(part, "fail", f"{values}signals_all raises {_reason(error, kind)}")
+        n_done += 1
+        examination.progress(part.label, min(n_done, len(market)))
+    return Finding(part, "pass", f"{n_series} series at once, {_count(n_done, 'combination')}")
 
 
 def _starts(part: Part, examination: _Examination) -> Finding:
@@ -256,6 +283,7 @@ _EXAMINERS: dict[str, Callable[[Part, _Examination], Finding]] = {
     "declaration": _declared,
     "values": _values,
     "bounds": _bounds,
+    "together": _together,
     "starts": _starts,
     "trades": _trades,
     "speed": _speed,
@@ -285,6 +313,10 @@ def _reason(error: Exception, kind: type[Strategy]) -> str:
     source = inspect.getsourcefile(kind)
     cause = why(raised, Path(source) if source else None)
     return f"{cause.reason}{where}" + (f", in line {cause.line} of its file" if cause.line else "")
+
+
+def _values_of(strategy: Strategy) -> str:
+    return ", ".join(f"{key}={value:g}" for key, value in strategy.values.items())
 
 
 def _count(number: int, name: str, names: str = "") -> str:

@@ -13,6 +13,7 @@ import numpy as np
 
 from strategies.bars import Bars, Signals
 from strategies.base import Strategy
+from strategies.conformance.checks import flags_of
 
 STARTS = (0.1, 0.3, 0.5)  # where the bars are made to begin, as shares of a series
 FEWEST = 4  # signals in the end of a series below which their differences tell nothing
@@ -49,10 +50,11 @@ def starts_of(strategy: Strategy, bars: Bars) -> list[Start]:
 
 
 def _start(whole: Signals, part: Signals, first: int, warmup: int) -> Start:
-    given = Signals(whole.entry[first:], whole.exit[first:])
-    differs = (given.entry != part.entry) | (given.exit != part.exit)
+    given, part_flags = ([*flags_of(signals).values()] for signals in (whole, part))
+    given = [flags[first:] for flags in given]
+    differs = np.logical_or.reduce([one != other for one, other in zip(given, part_flags, strict=True)])
     differs[:warmup] = False
     settled = int(np.flatnonzero(differs)[-1]) + 1 if differs.any() else warmup
     late = slice(len(differs) - (len(differs) - warmup) // 2, None)
-    has_signal = given.entry[late] | given.exit[late] | part.entry[late] | part.exit[late]
+    has_signal = np.logical_or.reduce([flags[late] for flags in (*given, *part_flags)])
     return Start(first, settled, int(has_signal.sum()), int(differs[late].sum()))

@@ -8,7 +8,7 @@ import numpy as np
 
 from strategies.bars import Bars, BoolArray, Signals
 from strategies.base import Strategy
-from strategies.indicators import crossed_above, crossed_below, sma
+from strategies.indicators import crossed_above, crossed_below, ema, sma
 from tests.strategies.test_params import Example
 
 
@@ -67,6 +67,69 @@ class RareSignals(Honest):
         number = np.arange(len(bars))
         tomorrow = np.append(bars.close[1:], bars.close[-1:])
         return Signals(entry=(number % 97 == 35) & (tomorrow > bars.close), exit=number % 97 == 60)
+
+
+class FirstAndNext(Honest):
+    """Compare the next close with the first one."""
+
+    def signals(self, bars: Bars) -> Signals:
+        first = bars.close[:1].repeat(len(bars))
+        tomorrow = np.append(bars.close[1:], bars.close[-1:])
+        late = np.arange(len(bars)) >= self.warmup
+        return Signals(entry=late & (tomorrow > first), exit=late & (tomorrow < first))
+
+
+class RecursiveGlance(Honest):
+    """Compare with the next value of an average that forgets its start bit by bit."""
+
+    def signals(self, bars: Bars) -> Signals:
+        average = ema(bars.close, self.length)
+        average = np.append(average[1:], average[-1:])
+        return Signals(entry=crossed_above(bars.close, average), exit=crossed_below(bars.close, average))
+
+
+class RememberedStart(Honest):
+    """Keep what the next closes gave for whoever comes with the same first bar again."""
+
+    is_kept_forever = False
+
+    def __init__(self, **values: float) -> None:
+        super().__init__(**values)
+        self.known: dict[tuple[int, float], Signals] = {}
+
+    def signals(self, bars: Bars) -> Signals:
+        if not len(bars):
+            return super().signals(bars)
+        start = int(bars.time[0]), float(bars.close[0])
+        if start not in self.known or (len(self.known[start].entry) < len(bars) and not self.is_kept_forever):
+            self.known[start] = RecursiveGlance(**self.values).signals(bars)
+        return Signals(self.known[start].entry[: len(bars)], self.known[start].exit[: len(bars)])
+
+
+class RememberedForever(RememberedStart):
+    """Keep it even where more bars come with it."""
+
+    is_kept_forever = True
+
+
+class ShortGlance(Honest):
+    """Look ahead for short positions only."""
+
+    def signals(self, bars: Bars) -> Signals:
+        signals = super().signals(bars)
+        tomorrow = np.append(bars.close[1:], bars.close[-1:])
+        late = np.arange(len(bars)) >= self.warmup
+        return Signals(
+            signals.entry, signals.exit, short_entry=late & (tomorrow < bars.close), short_exit=signals.entry
+        )
+
+
+class HastyShort(Honest):
+    """Give signals to sell short before the warm-up has passed."""
+
+    def signals(self, bars: Bars) -> Signals:
+        signals = super().signals(bars)
+        return Signals(signals.entry, signals.exit, short_entry=bars.close < bars.open)
 
 
 class Hasty(Example):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
 from strategies.bars import Bars
@@ -23,8 +24,10 @@ from tests.strategies.conformance.cheats import (
     AverageOfAll,
     Careless,
     CenteredAverage,
+    FirstAndNext,
     Forgetful,
     Hasty,
+    HastyShort,
     Honest,
     NeedsThree,
     NoNumber,
@@ -32,8 +35,11 @@ from tests.strategies.conformance.cheats import (
     Numbers,
     RareGlance,
     RareSignals,
+    RememberedForever,
+    RememberedStart,
     Remembering,
     Shared,
+    ShortGlance,
     TomorrowsClose,
     WrongShape,
 )
@@ -55,6 +61,11 @@ def test_who_keeps_the_contract_passes_every_check(check: Check) -> None:
         (AverageOfAll, check_truncated, "when the bars after it are removed"),
         (CenteredAverage, check_truncated, "when the bars after it are removed"),
         (RareGlance, check_truncated, r"the entry of bar \d*7 is true, and false when the bars after it are removed"),
+        (RememberedStart, check_truncated, r"when it sees the first \d+ bars before all of them, on prices"),
+        (RememberedForever, check_truncated, r"\(300,\); the strategy returned .*, when it has seen the first \d+ of"),
+        (ShortGlance, check_truncated, r"the short entry of bar \d+ is true, and false when the bars after it are"),
+        (ShortGlance, check_future_changed, "the short entry of bar .* when the prices from the next bar on"),
+        (HastyShort, check_warmup, r"the short entry of bar \d stands after \d bars?, and warmup says 10"),
         (TomorrowsClose, check_future_changed, "when the prices from the next bar on are multiplied by"),
         (AverageOfAll, check_future_changed, r"when the prices from .* on are multiplied by"),
         (
@@ -83,6 +94,14 @@ def test_few_signals_in_many_bars_are_where_a_series_is_cut() -> None:
     bars = make_market(11, n_symbols=1, n_bars=3000)["S0"]
     with pytest.raises(ContractBroken, match="when the bars after it are removed"):
         check_truncated(RareSignals(), bars)
+
+
+def test_signals_that_stand_for_long_are_where_they_turn() -> None:
+    for bars in make_market(6, n_symbols=6, n_bars=3000).values():
+        entry = FirstAndNext().signals(bars).entry
+        assert 2 < np.count_nonzero(np.diff(entry)) < 100
+        with pytest.raises(ContractBroken, match="when the bars after it are removed"):
+            check_truncated(FirstAndNext(), bars)
 
 
 def test_a_breach_names_the_bar_where_it_shows() -> None:

@@ -53,6 +53,16 @@ class EverySeventh(Honest):
         return Signals(entry=late & (number % 7 == 0), exit=late & (number % 7 == 3))
 
 
+class EverySeventhShort(Honest):
+    """Sell short on each seventh bar of whatever data there is."""
+
+    def signals(self, bars: Bars) -> Signals:
+        number = np.arange(len(bars))
+        late = number >= self.warmup
+        never = np.zeros(len(bars), bool)
+        return Signals(never, never, short_entry=late & (number % 7 == 0), short_exit=late & (number % 7 == 3))
+
+
 class RecordHigh(Honest):
     """Enter at a record since the data begins."""
 
@@ -127,7 +137,13 @@ def test_every_strategy_of_the_library_keeps_the_contract(kind: type[Strategy]) 
         (cheats.TomorrowsClose, {"truncated", "changed"}),
         (cheats.CenteredAverage, {"truncated", "changed"}),
         (cheats.AverageOfAll, {"truncated", "changed", "starts"}),
+        (cheats.FirstAndNext, {"truncated", "changed"}),
+        (cheats.RecursiveGlance, {"truncated", "changed"}),
+        (cheats.RememberedStart, {"truncated"}),
+        (cheats.RememberedForever, {"truncated"}),
+        (cheats.ShortGlance, {"truncated", "changed"}),
         (cheats.Hasty, {"warmup", "bounds"}),
+        (cheats.HastyShort, {"warmup", "bounds"}),
         (cheats.NoNumber, {"declaration"}),
         (cheats.Forgetful, {"repeatable"}),
         (cheats.Shared, {"repeatable"}),
@@ -138,6 +154,7 @@ def test_every_strategy_of_the_library_keeps_the_contract(kind: type[Strategy]) 
         (cheats.Nothing, {"signals"}),
         (cheats.NeedsThree, {"signals"}),
         (EverySeventh, {"starts"}),
+        (EverySeventhShort, {"starts"}),
         (Late, {"bounds"}),
         (Picky, {"values"}),
         (Lenient, {"values"}),
@@ -172,7 +189,7 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 def test_after_a_breach_of_a_gate_the_rest_is_not_looked_at() -> None:
     findings = examine(cheats.WrongShape, MARKET)
-    assert [item.verdict for item in findings] == ["pass", "pass", "pass", "fail", *["skip"] * 8]
+    assert [item.verdict for item in findings] == ["pass", "pass", "pass", "fail", *["skip"] * 9]
     assert of("speed", findings).found == 'not looked at: "Signals fit" must pass first'
     assert not is_kept(findings)
 
@@ -194,6 +211,13 @@ def test_a_recursion_is_measured_and_warned_of() -> None:
     assert finding.verdict == "warn"
     assert finding.found.startswith("the signals are the same ")
     assert "and warmup says 10: right for a recursive average" in finding.found
+
+
+def test_a_warning_of_the_first_bar_excuses_no_glance_at_the_next_one() -> None:
+    findings = examine(cheats.RecursiveGlance, make_market(6, n_symbols=20, n_bars=600))
+    assert "right for a recursive average" in of("starts", findings).found
+    assert (of("starts", findings).verdict, of("truncated", findings).verdict) == ("warn", "fail")
+    assert not is_kept(findings)
 
 
 def test_a_start_that_is_not_forgotten_everywhere_is_a_warning() -> None:

@@ -15,10 +15,12 @@ from strategies.bars import Bars
 from strategies.base import Strategy
 from strategies.conformance.checks import CHECKS
 from strategies.conformance.parameters import check_bad_values_refused, check_unknown_refused, variants
+from strategies.conformance.together import check_together
 from strategies.errors import ParameterError
 from strategies.library.buy_and_hold import BuyAndHold
 from strategies.registry import strategies
-from tests.builders import SHAPES, make_bars, make_market
+from strategies.together import TOGETHER
+from tests.builders import SHAPES, Shape, make_bars, make_market
 
 # Values that lie within their own bounds but do not fit together, and the parameter that the refusal names.
 MISFITS: dict[str, list[tuple[dict[str, float], str]]] = {
@@ -44,8 +46,12 @@ DECIDING = {key: kind for key, kind in strategies().items() if kind is not BuyAn
 EVERY_DECIDING = pytest.mark.parametrize("kind", DECIDING.values(), ids=DECIDING)
 
 
+def market_of(shape: Shape) -> list[Bars]:
+    return list(make_market(11, n_symbols=2, n_bars=400, shape=shape).values())
+
+
 def markets() -> list[Bars]:
-    return [bars for shape in SHAPES for bars in make_market(11, n_symbols=2, n_bars=400, shape=shape).values()]
+    return [bars for shape in SHAPES for bars in market_of(shape)]
 
 
 @EVERY
@@ -63,6 +69,13 @@ def test_a_strategy_keeps_the_contract_at_its_bounds(
     bars = make_market(12, n_symbols=1, n_bars=900, shape="waves")["S0"]
     for strategy in variants(kind):
         check(strategy, bars)
+
+
+@EVERY
+def test_many_symbols_at_once_have_the_signals_of_each(kind: type[Strategy]) -> None:
+    market = {f"{shape}{number}": bars for shape in SHAPES for number, bars in enumerate(market_of(shape))}
+    for strategy in variants(kind):
+        assert check_together(strategy, market) > 2 * TOGETHER
 
 
 @EVERY

@@ -100,6 +100,18 @@ def test_a_file_that_looks_ahead_fails_with_symbol_day_and_value(universe: Unive
     assert "glance does not keep the contract: " in printed
 
 
+@pytest.mark.usefixtures("own_strategies")
+def test_a_faster_way_that_gives_something_else_fails_by_name(universe: Universe, tmp_path: Path) -> None:
+    path = write_strategy(tmp_path, "hurried")
+    override = "return [self.signals(each) for each in (*bars[:1], *bars[:-1])]"
+    path.write_text(f"{path.read_text()}\n    def signals_all(self, bars):\n        {override}\n")
+    printed, said = failing(str(path))
+    assert said == "hurried: the contract is not kept"
+    assert row(printed, "All at once").startswith("All at once fail on S0 with period=10: ")
+    assert ", from signals_all, as number 2 of 33 series and with 300 bars" in row(printed, "All at once")
+    assert "hurried does not keep the contract: 1 of 13 checks fail" in printed
+
+
 def test_a_file_with_several_strategies_has_a_table_for_each(universe: Universe) -> None:
     printed, said = failing(CHEATS, "--json")
     examined = json.loads(printed)["strategies"]
