@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from strategies.bars import BoolArray, FloatArray
@@ -23,7 +25,7 @@ def crossed_above(series: FloatArray, other: FloatArray | float) -> BoolArray:
     ----------
     series : float64, shape (n,)
     other : float64, shape (n,), or a number
-        In the unit of ``series``.
+        In the unit of ``series``; a number must be finite.
 
     Returns
     -------
@@ -32,7 +34,7 @@ def crossed_above(series: FloatArray, other: FloatArray | float) -> BoolArray:
     Raises
     ------
     IndicatorError
-        If the lengths differ, a series has more than one dimension, or ``other`` is neither series nor number.
+        If the lengths differ, a series has more than one dimension, or ``other`` is neither series nor finite number.
     """
     return _crossed(series, other, 1.0)
 
@@ -67,7 +69,10 @@ def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> Bool
             raise IndicatorError(f"a cross needs two series of one length; they have {array.shape} and {other.shape}")
         _cross_series(array, np.ascontiguousarray(other, dtype=np.float64), sign, crossed)
     elif type(other) is float or isinstance(other, int | float | np.integer | np.floating):
-        _cross_level(array, float(other), sign, crossed)
+        level = float(other)
+        if not math.isfinite(level):
+            raise IndicatorError(f"a cross needs a level that is finite; it is {level}")
+        _cross_level(array, level, sign, crossed)
     else:
         raise IndicatorError(f"a cross needs a series or a number; it got {other!r}")
     return crossed

@@ -82,7 +82,6 @@ def test_an_undefined_value_crosses_nothing() -> None:
     assert where(crossed_above(frozen([NAN, 4, 4]), frozen([1, 1, 1]))) == []
     assert where(crossed_above(frozen([NAN, 4, 4]), 1.0)) == []
     assert where(crossed_below(frozen([4, NAN, 0, 4, 0]), 1.0)) == [4]
-    assert where(crossed_above(jump, NAN)) == []
 
 
 def test_crosses_are_those_of_the_slow_definition() -> None:
@@ -160,6 +159,14 @@ def test_a_table_is_no_series(cross: Any) -> None:
 def test_what_is_neither_series_nor_number_is_refused(cross: Any, other: Any) -> None:
     with pytest.raises(IndicatorError, match=r"^a cross needs a series or a number; it got "):
         cross(np.ones(2), other)
+
+
+@BOTH
+@pytest.mark.parametrize("level", [NAN, math.inf, -math.inf, np.float32("nan"), np.float64("inf")])
+def test_a_level_that_is_no_finite_number_is_refused_by_its_value(cross: Any, level: float) -> None:
+    for series in (np.ones(2), np.array([NAN, 1.0]), np.ones(0)):
+        with pytest.raises(IndicatorError, match=rf"^a cross needs a level that is finite; it is {float(level)}$"):
+            cross(series, level)
 
 
 def test_values_that_differ_by_rounding_alone_do_not_cross() -> None:
