@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtests.engine import METRICS, EngineError, Rules, TooShort, evaluate
+from backtests.engine import METRICS, PRESETS, RULES_BY_KEY, EngineError, Rules, TooShort, evaluate
+from backtests.engine.coded import ALL_IN, coded
 from backtests.engine.sweep import EVERY, QUICK, Sweep
 from backtests.engine.table import INDEX
 from strategies.bars import Bars, FloatArray, Signals
@@ -19,12 +20,23 @@ from strategies.library.rsi import Rsi
 from strategies.library.sma_cross import SmaCross
 from strategies.lines import Line, LineCross
 from strategies.params import Int
-from tests.builders import SHAPES, make_bars, make_market
+from tests.builders import SHAPES, another_value, make_bars, make_market
 
 GRID: list[Strategy] = [SmaCross(fast=fast, slow=slow) for fast in (2, 5, 9) for slow in (10, 20, 400)]
 MIXED: list[Strategy] = [*GRID, EmaCross(fast=3, slow=8), EmaCross()]
 PLAIN = (Rules(), Rules(fee_pct=0.0, slippage_pct=0.0), Rules(cash=77.0, fee_pct=2.0, risk_free_pct=3.0))
 OTHER = (Rules(direction="both"), Rules(stop_loss_pct=2.0), Rules(sharpe="monthly"), Rules(fill="same_close"))
+# Plain, but not every position takes all of the account, or not every signal is heard.
+PARTLY = {
+    **{key: replace(PRESETS[key].rules, sharpe="bar") for key in ("backtesting.py", "backtrader", "tradingview")},
+    "backtesting.py as it is": PRESETS["backtesting.py"].rules,
+    **{key: Rules(**{key: another_value(RULES_BY_KEY[key])}) for key in ALL_IN},
+    "half": Rules(size_pct=50.0, slippage_on="entry"),
+    "few units": Rules(cash=350.0, whole_units=True, fixed_fee=2.5),
+    "wanted volatility": Rules(sizing="volatility", volatility_bars=5, volatility_pct=10.0),
+    "debts": Rules(size_costs="on_top", cash_check="off", fee_pct=2.0),
+    "late": Rules(skip_bars=120),
+}
 MARKET = [(shape, bars) for shape in SHAPES for bars in make_market(5, n_symbols=2, n_bars=350, shape=shape).values()]
 
 
@@ -52,6 +64,31 @@ def test_a_quick_sweep_gives_the_same_four_metrics(rules: Rules) -> None:
         found = swept(bars, MIXED, rules, bars_per_year=252, keys=QUICK)
         wanted = one_by_one(bars, MIXED, rules)[:, [INDEX[key] for key in QUICK]]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9, err_msg=shape)
+
+
+@pytest.mark.parametrize("keys", [EVERY, QUICK, ("trades", "return_pct")], ids=["every", "quick", "two"])
+@pytest.mark.parametrize("rules", PARTLY.values(), ids=PARTLY)
+def test_plain_rules_that_are_not_all_in_are_swept_as_each_is_alone(rules: Rules, keys: tuple[str, ...]) -> None:
+    assert coded(rules).is_plain
+    assert not coded(rules).is_all_in
+    n_trades = 0.0
+    for _, bars in MARKET:
+        found, wanted = swept(bars, GRID, rules, bars_per_year=252, keys=keys), one_by_one(bars, GRID, rules)
+        np.testing.assert_array_equal(found, wanted[:, [INDEX[key] for key in keys]])
+        n_trades += found[:, keys.index("trades")].sum()
+    assert n_trades > 100
+
+
+def test_rules_that_are_not_all_in_give_something_else() -> None:
+    """So that the comparison above would see it if they were taken for all-in."""
+    bars = [bars for _, bars in MARKET]
+    plain = [one_by_one(each, GRID, Rules()) for each in bars]
+    for name, rules in PARTLY.items():
+        # Without another size nothing costs too much, and no average crosses on the first bar.
+        if name not in {"cash_check", "skip_bars"}:
+            partly = (one_by_one(each, GRID, rules) for each in bars)
+            pairs = zip(plain, partly, strict=True)
+            assert any(not np.array_equal(one, other, equal_nan=True) for one, other in pairs), name
 
 
 def test_metrics_come_in_the_order_in_which_they_are_asked_for() -> None:
@@ -110,6 +147,13 @@ def test_signals_of_ones_own_are_not_passed_over_for_the_lines() -> None:
 def test_what_cannot_be_swept_is_refused_by_name(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(EngineError, match=says):
         swept(MARKET[0][1], GRID, Rules(), **{"bars_per_year": 252, **changed})
+
+
+@pytest.mark.parametrize("wrong", [None, {"cash": 1}, "backtrader", Rules])
+def test_rules_of_another_kind_are_refused_by_name(wrong: Any) -> None:
+    for strategies in (GRID, [Rsi()], []):
+        with pytest.raises(EngineError, match=rf"^rules must be Rules; it is {type(wrong).__name__}$"):
+            Sweep(strategies, wrong, bars_per_year=252)
 
 
 @pytest.mark.parametrize("strategies", [GRID, [Rsi()]])

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
-from backtests.engine import METRICS, METRICS_BY_KEY, RULES, Rules, measure, simulate
+from backtests.engine import METRICS, METRICS_BY_KEY, RULES, TRADE, Rules, measure, simulate
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run, Symbol, Universe
 from backtests.prices.cache import BARS_CACHE
@@ -182,6 +182,104 @@ def test_a_strategy_that_fails_on_one_symbol_stops_no_other(kind: int, reason: s
     assert results["BBB"].curve == results["BBB"].trades == b""
     assert results["AAA"].metrics is not None
     assert results["CCC"].curve == results["AAA"].curve != b""
+
+
+BROKEN_FIRST = {"raises": 1.0, "returns a wrong shape": 2.0}
+
+
+def chunk_of(n_symbols: int, broken: Mapping[int, float]) -> dict[str, Bars]:
+    """Symbols of differing lengths in the order of their names, of which some have a close that Failing fails on."""
+    market = make_market(9, n_symbols=n_symbols, n_bars=90)
+    return {
+        f"T{number:02}": make_bars([broken.get(number, 9.0), *bars.close[number : 60 + number].tolist()])
+        for number, bars in enumerate(market.values())
+    }
+
+
+@pytest.mark.usefixtures("_failing")
+@pytest.mark.parametrize("kind", BROKEN_FIRST.values(), ids=BROKEN_FIRST)
+@pytest.mark.parametrize("places", [(0,), (7,), (15,), (16,), (19,), (3, 17, 18)], ids=str)
+def test_who_fails_leaves_the_rest_of_a_chunk_as_it_is_without_it(places: tuple[int, ...], kind: float) -> None:
+    symbols = chunk_of(20, dict.fromkeys(places, kind))
+    run = make_run(store_universe("Test", symbols), strategy="failing", rules={"fee_pct": 0.3})
+    names = list(symbols)
+    failing = {names[place] for place in places}
+    ids = dict(run.universe.symbols.values_list("ticker", "pk"))
+    together = {result.symbol_id: result for result in execute(scan_of(run.pk), [ids[name] for name in names])}
+    without = execute(scan_of(run.pk), [ids[name] for name in names if name not in failing])
+    assert {name for name in names if together[ids[name]].reason} == failing
+    for wanted in without:
+        found = together[wanted.symbol_id]
+        assert (found.curve, found.trades, found.digest) == (wanted.curve, wanted.trades, wanted.digest)
+        assert found.metrics is not None
+        assert wanted.metrics is not None
+        assert found.metrics.tobytes() == wanted.metrics.tobytes()
+        assert len(found.trades) == TRADE.itemsize
+    assert len({result.curve for result in without}) == 20 - len(places)
+
+
+@pytest.mark.usefixtures("_failing")
+def test_only_the_symbol_that_fails_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    run = make_run(store_universe("Test", chunk_of(5, {3: 1.0})), strategy="failing")
+    broken = run.universe.symbols.get(ticker="T03")
+    results_of(run)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"run {run.pk}: the strategy failing failed on symbol {broken.pk}"
+    ]
+
+
+class Shortcut(Failing):
+    """Takes all symbols at once, and fails with all of them if it does with one."""
+
+    key = "failing"
+    label = "Shortcut"
+
+    calls: ClassVar[list[int]] = []
+
+    def signals_all(self, bars: Sequence[Bars]) -> list[Signals]:
+        self.calls.append(len(bars))
+        return [self.signals(each) for each in bars]
+
+
+def test_symbols_are_taken_together_and_one_by_one_only_if_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry._registry(), "failing", Shortcut)
+    StrategyRow.objects.create(key="failing", label="Shortcut")
+    monkeypatch.setattr(Shortcut, "calls", [])
+    for name, broken, calls in (("Fine", {}, [18]), ("Broken", {17: 1.0}, [18, *[1] * 18])):
+        Shortcut.calls.clear()
+        results = results_of(make_run(store_universe(name, chunk_of(18, broken)), strategy="failing"))
+        assert Shortcut.calls == calls
+        assert [ticker for ticker, result in results.items() if result.reason] == [f"T{place}" for place in broken]
+
+
+def test_prices_that_carry_equity_beyond_any_number_fail_their_symbol_only() -> None:
+    closes = [1e-30, 1e30, 1e30, 1e-30, 1e-30] * 30
+    symbols = {**make_market(9, n_symbols=3, n_bars=150), "S1": make_bars(closes, opens=closes)}
+    parameters = {"period": 2, "low": 49.0, "high": 51.0}
+    results = results_of(make_run(store_universe("Test", symbols), parameters=parameters))
+    wanted = "RSI reversion: bars: equity grows beyond any number on such prices"
+    assert {ticker: result.reason for ticker, result in results.items()} == {"S0": "", "S1": wanted, "S2": ""}
+
+
+def test_symbols_have_equal_shares_of_the_time_that_all_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((100.0, 100.9))
+    symbols = {**make_market(n_symbols=3, n_bars=40), "SHORT": make_bars([1.0] * 3), "NONE": make_bars([])}
+    run = make_run(store_universe("Test", symbols))
+    monkeypatch.setattr("backtests.runs.execute.perf_counter", lambda: next(clock))
+    shares = {ticker: result.elapsed_us for ticker, result in results_of(run).items()}
+    assert shares == pytest.approx({"S0": 300_000, "S1": 300_000, "S2": 300_000, "SHORT": 0, "NONE": 0}, abs=1)
+
+
+@pytest.mark.usefixtures("_failing")
+def test_who_fails_has_its_share_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((5.0, 7.0))
+    run = make_run(store_universe("Test", chunk_of(4, {2: 1.0})), strategy="failing")
+    monkeypatch.setattr("backtests.runs.execute.perf_counter", lambda: next(clock))
+    assert [result.elapsed_us for result in results_of(run).values()] == [500_000] * 4
+
+
+def test_no_symbol_at_all_is_no_failure() -> None:
+    assert execute(scan_of(make_run(store_universe("Test", make_market(n_symbols=1))).pk), []) == []
 
 
 @pytest.mark.usefixtures("_failing")
