@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from backtests.engine.coded import CODED_IN, coded
+from backtests.engine.errors import EngineError
 from backtests.engine.metrics import _measure
 from backtests.engine.rules import Rules
 from backtests.engine.simulate import (
@@ -15,6 +16,7 @@ from backtests.engine.simulate import (
     Series,
     _simulate,
     check_annual_factor,
+    check_kind,
     most_trades,
     outcome_of,
     series_of,
@@ -65,8 +67,10 @@ def evaluate_all(
         number.
     """
     check_annual_factor(bars_per_year)
-    pairs = zip(bars, signals, strict=True)
-    series = [series_of(each, wanted, rules) for each, wanted in pairs]
+    check_kind("rules", rules, Rules)
+    if len(bars) != len(signals):
+        raise EngineError(f"signals must be as many as bars, {len(bars)}; there are {len(signals)}")
+    series = [series_of(each, wanted, rules) for each, wanted in zip(bars, signals, strict=True)]
     return (
         evaluated for together in _grouped(series) for evaluated in _evaluate_together(together, rules, bars_per_year)
     )

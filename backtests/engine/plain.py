@@ -56,7 +56,7 @@ def _simulate_plain(  # type: ignore[no-untyped-def]
     """Fill trades and equity and return the number of trades: what ``_simulate_general`` gives for plain rules.
 
     It goes from trade to trade, not from bar to bar. Where an entry is not filled, or leaves a debt, the signals alone
-    do not say which trades there are: then it returns -1.
+    do not say which trades there are: then it returns -1, and the general one has to do it.
     """
     rule = rules[0]
     n = len(close)

@@ -76,12 +76,18 @@ def check_annual_factor(bars_per_year: float) -> None:
         raise EngineError(f"bars_per_year must be a positive number; it is {bars_per_year!r}")
 
 
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Raise EngineError if an argument is of another kind."""
+    if not isinstance(value, kind):
+        raise EngineError(f"{name} must be {kind.__name__}; it is {type(value).__name__}")
+
+
 def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
     """Raise EngineError, TooShort or SignalsError if these are not what can be simulated."""
     if type(bars) is not Bars or type(signals) is not Signals or type(rules) is not Rules:
-        for name, value, kind in (("bars", bars, Bars), ("signals", signals, Signals), ("rules", rules, Rules)):
-            if not isinstance(value, kind):
-                raise EngineError(f"{name} must be {kind.__name__}; it is {type(value).__name__}")
+        check_kind("bars", bars, Bars)
+        check_kind("signals", signals, Signals)
+        check_kind("rules", rules, Rules)
     if len(bars.time) < MIN_BARS:
         raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars.time)}")
     signals.checked(bars)

@@ -63,8 +63,8 @@ def _sized(rule, side, worth, cash, price, close, decided, bars_a_year):  # type
         is_cut = rule.size_costs == by.COSTS_INCLUDED or not is_checked
         units = min(units, rule.size_units) if is_cut else rule.size_units
     if rule.whole_units:
-        # 99.9999999999 units for the price of 100 are rounding.
-        units = np.floor(units * (1.0 + 1e-12))
+        # 99.9999999999 units for the price of 100 are rounding; of very many units a thousandth of one still is.
+        units = np.floor(units + min(1e-12 * units, 1e-3))
     filled = price * (1.0 + side * rule.slippage_pct)
     dearest = filled if rule.cash_check != by.CHECK_SIGNAL_AND_FILL else max(filled, close[decided])
     needed = units * dearest
@@ -72,7 +72,8 @@ def _sized(rule, side, worth, cash, price, close, decided, bars_a_year):  # type
         # A fee that the size takes of the price before slippage is checked as such: the size itself must pass.
         charged = units * price if rule.size_costs == by.COSTS_PER_UNIT else needed
         needed += charged * rule.fee_pct + rule.fixed_fee
-    return 0.0 if is_checked and needed > cash * (1.0 + 1e-12) else units
+    # More units than a number can hold are no purchase to refuse: the account has grown beyond any number, and says so.
+    return 0.0 if is_checked and needed > cash * (1.0 + 1e-12) and units < np.inf else units
 
 
 @kernel((RULES_IN, F64, F64, F64))

@@ -14,7 +14,7 @@ from backtests.engine.metrics import _measure
 from backtests.engine.plain import _find_trades
 from backtests.engine.returns import ROUNDING
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import MIN_BARS, _simulate, check_annual_factor
+from backtests.engine.simulate import MIN_BARS, _simulate, check_annual_factor, check_kind, too_large
 from backtests.engine.table import INDEX, METRICS
 from backtests.engine.trades import TRADE, TRADES_OUT
 from strategies.bars import Bars, FloatArray
@@ -25,6 +25,7 @@ from strategies.lines import Line, LineCross
 
 # What a search over parameters looks at first; without the other metrics it takes less than half as long.
 QUICK = ("return_pct", "max_drawdown_pct", "sharpe", "trades")
+RETURN = QUICK.index("return_pct")
 EVERY = tuple(metric.key for metric in METRICS)
 
 
@@ -55,8 +56,7 @@ class Sweep:
         if unknown := [key for key in keys if key not in INDEX]:
             raise EngineError(f"keys: {unknown[0]!r} is no metric; the metrics are: {', '.join(INDEX)}")
         check_annual_factor(bars_per_year)
-        if not isinstance(rules, Rules):
-            raise EngineError(f"rules must be Rules; it is {type(rules).__name__}")
+        check_kind("rules", rules, Rules)
         self.strategies, self.rules, self.bars_per_year = strategies, rules, bars_per_year
         self._columns = [INDEX[key] for key in keys]
         is_quick = coded(rules).is_all_in and rules.sharpe == "bar" and set(keys) <= set(QUICK)
@@ -86,6 +86,7 @@ class Sweep:
         EngineError, StrategyError
             Whatever ``evaluate`` raises.
         """
+        check_kind("bars", bars, Bars)
         if len(bars) < MIN_BARS:
             raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars)}")
         if self._says_lines:
@@ -105,10 +106,17 @@ class Sweep:
         if self._quick is not None:
             quick = np.empty((len(self.strategies), len(QUICK)))
             _sweep_quick(bars.open, bars.close, *inputs, quick)
-            return quick[:, self._quick]
+            return _finite(quick, RETURN)[:, self._quick]
         values = np.empty((len(self.strategies), len(METRICS)))
         _sweep_every(bars.time, bars.open, bars.high, bars.low, bars.close, *inputs, np.empty(n), values)
-        return values[:, self._columns]
+        return _finite(values, INDEX["final_equity"])[:, self._columns]
+
+
+def _finite(values: FloatArray, column: int) -> FloatArray:
+    """Return the values, or raise EngineError if equity has grown beyond what a number can hold."""
+    if not np.isfinite(values[:, column]).all():
+        raise too_large()
+    return values
 
 
 def _says_its_lines(strategy: Strategy) -> TypeGuard[LineCross]:

@@ -206,7 +206,7 @@ class SlowSimulation:
             units = self.rules.size_units if may_be_refused else min(units, self.rules.size_units)
         if self.rules.whole_units:
             self.compare(units, round(units))
-            units = float(math.floor(units * (1 + ROUNDING)))
+            units = float(math.floor(units + min(ROUNDING * units, 1e-3)))
         return units
 
     def per_unit(self, equity: float, amount: float, price: float) -> float:

@@ -259,8 +259,13 @@ def test_an_absurd_number_of_bars_a_year_is_refused_at_once(wrong: Any) -> None:
 @pytest.mark.parametrize(("n_bars", "n_signals"), [(3, 2), (2, 3), (0, 1), (17, 16)])
 def test_as_many_signals_as_bars_are_wanted_at_once(n_bars: int, n_signals: int) -> None:
     bars, signals = make_symbols(20)
-    with pytest.raises(ValueError, match=r"shorter|longer|signals"):
+    with pytest.raises(EngineError, match=f"signals must be as many as bars, {n_bars}; there are {n_signals}"):
         refuse_at_once(bars[:n_bars], signals[:n_signals])
+
+
+def test_rules_are_wanted_even_where_there_are_no_symbols() -> None:
+    with pytest.raises(EngineError, match="rules must be Rules; it is str"):
+        evaluate_all([], [], "plain", bars_per_year=YEAR)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rules", [Rules(), general(Rules(cash_check="off"))], ids=["plain", "general"])

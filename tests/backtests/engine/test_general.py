@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backtests.engine.coded import ALL_IN, PLAIN, coded
+from backtests.engine.errors import EngineError
 from backtests.engine.presets import PRESETS
 from backtests.engine.rules import RULES, Rules
 from backtests.engine.simulate import simulate
@@ -28,10 +29,11 @@ from tests.backtests.engine.references import (
     general,
     markets,
     random_signals,
+    signals_on,
     values_of,
 )
 from tests.backtests.engine.slow_rules import SlowSimulation
-from tests.builders import SHAPES, make_market
+from tests.builders import SHAPES, make_bars, make_market
 
 YEAR = 250.0
 Market = tuple[Bars, Signals]
@@ -177,6 +179,16 @@ def test_plain_rules_give_the_same_in_both_simulations_on_seeded_markets(shape: 
                 first, second = (simulate(bars, signals, made, bars_per_year=YEAR) for made in (rules, general(rules)))
                 assert first.trades.tobytes() == second.trades.tobytes()
                 assert first.equity.tobytes() == second.equity.tobytes()
+
+
+@pytest.mark.parametrize("rules", [Rules(), general(Rules()), Rules(size_pct=99.5), Rules(whole_units=True)], ids=str)
+def test_more_units_than_a_number_can_hold_are_an_error_in_both_simulations(rules: Rules) -> None:
+    """Equity grows by sixty decimal places with every trade, and what it would buy in the end is beyond any number."""
+    n = 24
+    opens = [1e-30 if t % 2 else 1e30 for t in range(n)]
+    market = make_bars([1.0] * n, opens=opens), signals_on(n, entry=range(0, n, 2), exit=range(1, n, 2))
+    with pytest.raises(EngineError, match="equity grows beyond any number"):
+        simulate(*market, rules, bars_per_year=YEAR)
 
 
 @pytest.mark.parametrize("key", TRADING_RULES)

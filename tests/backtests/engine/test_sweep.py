@@ -170,3 +170,19 @@ def test_a_short_market_is_swept(n_bars: int) -> None:
         found = swept(bars, grid, Rules(), bars_per_year=252, keys=keys)
         wanted = one_by_one(bars, grid, Rules())[:, [INDEX[key] for key in keys]]
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("keys", [QUICK, EVERY])
+def test_equity_beyond_any_number_is_refused(keys: tuple[str, ...]) -> None:
+    closes = ([1e-30] * 3 + [1e30] * 3) * 8
+    opens = [1e30] * len(closes)
+    for t in np.flatnonzero(SmaCross(fast=2, slow=3).signals(make_bars(closes)).entry):
+        opens[t + 1] = 1e-30
+    bars = make_bars(closes, opens=opens)
+    with pytest.raises(EngineError, match="equity grows beyond any number"):
+        swept(bars, [SmaCross(fast=2, slow=3)], Rules(), bars_per_year=252, keys=keys)
+
+
+def test_bars_are_wanted() -> None:
+    with pytest.raises(EngineError, match="bars must be Bars; it is list"):
+        Sweep(GRID, Rules(), bars_per_year=252).of([1.0, 2.0])  # type: ignore[arg-type]
