@@ -70,4 +70,6 @@ def _goal(figure: Figure) -> str:
 
 
 def _times(ratio: float | None) -> str:
-    return "" if ratio is None else f"{ratio:,.3g} x"
+    if ratio is None:
+        return ""
+    return f"{ratio:,.0f} x" if ratio >= 100 else f"{ratio:.3g} x"
