@@ -28,7 +28,8 @@ from strategies.bars import Bars, FloatArray, Signals
 from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS_OUT, I64, INTS_OUT, TABLE_OUT, kernel
 from strategies.together import TOGETHER, filled, many
 
-# So many bars of equity stay in memory that is used again; more would be asked of the system and returned each time.
+# So many bars of equity stay in memory that is used again. More are asked of the system and returned each time, which
+# made a scan of hourly bars half as long again.
 MOST_BARS = 65_536
 
 Evaluated = tuple[Outcome, FloatArray]
@@ -63,11 +64,14 @@ def evaluate_all(
     Raises
     ------
     EngineError, StrategyError
-        At once, what ``evaluate`` raises of the first symbol whose input it refuses; later, if equity grows beyond any
-        number.
+        At once, what ``evaluate`` raises of the first symbol whose input it refuses. Later, if the equity of a symbol
+        grows beyond any number: then there is no result of those that its call of the kernel did beside it, nor of
+        later ones.
     """
     check_annual_factor(bars_per_year)
     check_kind("rules", rules, Rules)
+    check_kind("bars", bars, Sequence)
+    check_kind("signals", signals, Sequence)
     if len(bars) != len(signals):
         raise EngineError(f"signals must be as many as bars, {len(bars)}; there are {len(signals)}")
     series = [series_of(each, wanted, rules) for each, wanted in zip(bars, signals, strict=True)]

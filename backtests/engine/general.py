@@ -169,8 +169,8 @@ def _simulate_general(  # type: ignore[no-untyped-def]
         _either(short_entry, enters, enters)
         _either(short_entry, leaves, leaves)
 
-    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
-    if at_open and _fetch_all(open_) == -1.0:
+    # It never is: to ask keeps the compiler from leaving the reading out.
+    if at_open and _fetch_all(open_) < 0.0:
         return 0
     t = -1
     while t < n - 1:
@@ -301,8 +301,8 @@ def _simulate_general(  # type: ignore[no-untyped-def]
         _mark(trade, rule, n - 1, close[n - 1], committed)
         trade.bars_held = n
         n_trades += 1
-    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
-    if _fetch(trades[:n_trades], time, open_, high, low) == -1.0:
+    # It never is: to ask keeps the compiler from leaving the reading out.
+    if _fetch(trades[:n_trades], time, open_, high, low) < 0.0:
         return 0
     for i in range(n_trades):
         trade = trades[i]

@@ -10,9 +10,9 @@ from backtests.engine.coded import CODED_IN, coded
 from backtests.engine.errors import EngineError
 from backtests.engine.returns import ROUNDING, _moments, _sharpe, _sums, _tail
 from backtests.engine.rules import Rules
-from backtests.engine.simulate import check_annual_factor
+from backtests.engine.simulate import check_annual_factor, check_kind
 from backtests.engine.table import METRICS
-from backtests.engine.trades import OPEN, TRADES_OUT, Outcome
+from backtests.engine.trades import OPEN, TRADE, TRADES_OUT, Outcome
 from strategies.bars import Bars, FloatArray
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, INTS, kernel
 
@@ -36,17 +36,34 @@ def measure(bars: Bars, outcome: Outcome, rules: Rules, *, bars_per_year: float)
     Raises
     ------
     EngineError
-        If bars and outcome differ in length, the rules have another cash, or the annual factor is not positive.
+        If an argument is of another kind, bars and outcome differ in length, trades are not on these bars one after
+        another, the rules have another cash, or the annual factor is not positive.
     """
+    check_kind("bars", bars, Bars)
+    check_kind("outcome", outcome, Outcome)
+    check_kind("rules", rules, Rules)
     if len(bars) != len(outcome.equity) or len(bars) < 2:
         raise EngineError(f"metrics need 2 bars or more and their equity; got {len(bars)} and {len(outcome.equity)}")
     check_annual_factor(bars_per_year)
+    _check_trades(outcome, len(bars))
     # Equity starts as cash; only a fill at the very first close may change it before.
     if outcome.equity[0] != rules.cash and not (len(outcome.trades) and outcome.trades["entry_bar"][0] == 0):
         raise EngineError(f"rules: cash is {rules.cash:g}, but the outcome began with {outcome.equity[0]:g}")
     values = np.empty(len(METRICS))
     _measure(bars.time, bars.close, outcome.equity, outcome.trades, coded(rules).record, bars_per_year, values)
     return values
+
+
+def _check_trades(outcome: Outcome, n_bars: int) -> None:
+    if outcome.equity.dtype != np.float64 or outcome.trades.dtype != TRADE:
+        raise EngineError(
+            f"outcome must hold equity as float64 and trades as TRADE; it holds {outcome.equity.dtype} and "
+            f"{outcome.trades.dtype}"
+        )
+    entries, exits = outcome.trades["entry_bar"], outcome.trades["exit_bar"]
+    follow = (entries[1:] >= exits[:-1]).all() and (entries <= exits).all()
+    if len(entries) and not (follow and entries[0] >= 0 and exits[-1] < n_bars):
+        raise EngineError(f"outcome: its trades must follow one another on bars 0 to {n_bars - 1}")
 
 
 @kernel((FLOATS, FLOATS_OUT))

@@ -67,8 +67,8 @@ def _simulate_plain(  # type: ignore[no-untyped-def]
     takes_all = rule.sizing == by.EQUITY and rule.size_pct == 1.0 and rule.size_price == 0 and not rule.whole_units
     takes_all &= rule.size_costs == by.COSTS_INCLUDED and rule.fixed_fee == 0.0 and rule.cash_check == by.CHECK_FILL
     n_trades = _find_trades(entry, exit_, rule.skip_bars, trades)
-    # No price is negative: this asks nothing, and keeps the compiler from leaving the reading out.
-    if _fetch(trades[:n_trades], time, open_, high, low) == -1.0:
+    # It never is: to ask keeps the compiler from leaving the reading out.
+    if _fetch(trades[:n_trades], time, open_, high, low) < 0.0:
         return 0
     flat_from = 0
     for i in range(n_trades):

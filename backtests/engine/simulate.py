@@ -14,7 +14,7 @@ from backtests.engine.general import _simulate_general
 from backtests.engine.plain import _simulate_plain
 from backtests.engine.rules import Rules
 from backtests.engine.trades import TRADE, TRADES_OUT, Outcome, TradeArray
-from strategies.bars import Bars, FloatArray, Signals
+from strategies.bars import PRICE_FIELDS, Bars, FloatArray, Signals
 from strategies.indicators import atr
 from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, INTS, kernel
 
@@ -72,7 +72,8 @@ def too_large() -> EngineError:
 
 def check_annual_factor(bars_per_year: float) -> None:
     """Raise EngineError if the number of bars in a year is none."""
-    if not isinstance(bars_per_year, int | float) or not 0 < bars_per_year < math.inf:
+    is_number = isinstance(bars_per_year, int | float | np.integer | np.floating) and bars_per_year is not True
+    if not is_number or not 0 < bars_per_year < math.inf:
         raise EngineError(f"bars_per_year must be a positive number; it is {bars_per_year!r}")
 
 
@@ -88,8 +89,13 @@ def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
         check_kind("bars", bars, Bars)
         check_kind("signals", signals, Signals)
         check_kind("rules", rules, Rules)
-    if len(bars.time) < MIN_BARS:
-        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {len(bars.time)}")
+    n = len(bars.time)
+    if n < MIN_BARS:
+        raise TooShort(f"a simulation needs at least {MIN_BARS} bars; there are {n}")
+    # Kernels do not look where an array ends.
+    if not len(bars.open) == len(bars.high) == len(bars.low) == len(bars.close) == n:
+        told = ", ".join(f"{name} {len(getattr(bars, name))}" for name in PRICE_FIELDS)
+        raise EngineError(f"bars: all columns must have one length; time has {n}, {told}")
     signals.checked(bars)
 
 

@@ -26,6 +26,8 @@ from strategies.lines import Line, LineCross
 # What a search over parameters looks at first; without the other metrics it takes less than half as long.
 QUICK = ("return_pct", "max_drawdown_pct", "sharpe", "trades")
 RETURN = QUICK.index("return_pct")
+# How many times as large as those of the trades the squares of all returns may be for a difference of sums to be exact.
+JUMP = 1e4
 EVERY = tuple(metric.key for metric in METRICS)
 
 
@@ -53,6 +55,11 @@ class Sweep:
     def __init__(
         self, strategies: Sequence[Strategy], rules: Rules, *, bars_per_year: float, keys: Sequence[str] = EVERY
     ) -> None:
+        check_kind("strategies", strategies, Sequence)
+        for each in strategies:
+            check_kind("strategies: each", each, Strategy)
+        if isinstance(keys, str):
+            raise EngineError(f"keys must be a sequence of metrics' keys; it is the text {keys!r}")
         if unknown := [key for key in keys if key not in INDEX]:
             raise EngineError(f"keys: {unknown[0]!r} is no metric; the metrics are: {', '.join(INDEX)}")
         check_annual_factor(bars_per_year)
@@ -99,8 +106,11 @@ class Sweep:
         n = len(bars)
         lines = np.empty((len(self._lines), n))
         for row, line in zip(lines, self._lines, strict=True):
-            row[:] = line.of(bars)
-        # Between two crosses in one direction lies one in the other: there are no more than one entry in two bars.
+            made = np.asarray(line.of(bars))
+            if made.shape != row.shape:
+                raise EngineError(f"strategies: a line must have one value a bar, {n}; its shape is {made.shape}")
+            row[:] = made
+        # A trade takes the bar of a signal to enter and that of one to leave.
         scratch = (np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_), np.empty(n // 2 + 1, dtype=TRADE))
         inputs = (lines, self._first, self._second, coded(self.rules).record, self.bars_per_year, *scratch)
         if self._quick is not None:
@@ -163,6 +173,27 @@ def _reach(highest, lowest):  # type: ignore[no-untyped-def]
         _lower(lowest[k - 1, : n - half], lowest[k - 1, half:], lowest[k, : n - half])
 
 
+@kernel((FLOATS, FLOATS, TRADES_OUT, F64, F64))
+def _exact_sums(open_, close, trades, slippage, fee):  # type: ignore[no-untyped-def]
+    """Return the sums of the bar returns of trades that take all equity, and of their squares, bar by bar."""
+    total = total_squares = 0.0
+    for i in range(len(trades)):
+        first = trades[i].entry_bar
+        last = trades[i].exit_bar
+        change = close[first] / (open_[first] * (1.0 + slippage) * (1.0 + fee)) - 1.0
+        total += change
+        total_squares += change * change
+        for t in range(first + 1, last):
+            change = close[t] / close[t - 1] - 1.0
+            total += change
+            total_squares += change * change
+        if last < len(close):
+            change = open_[last] * (1.0 - slippage) * (1.0 - fee) / close[last - 1] - 1.0
+            total += change
+            total_squares += change * change
+    return total, total_squares
+
+
 @kernel((FLOATS, FLOATS, TRADES_OUT, CODED_IN, F64, FLOATS, FLOATS, TABLE, TABLE, INTS, FLOATS_OUT))
 def _measure_quick(  # type: ignore[no-untyped-def]
     open_, close, trades, rules, bars_a_year, changes, squares, highs, lows, steps, values
@@ -209,6 +240,9 @@ def _measure_quick(  # type: ignore[no-untyped-def]
             equity = after
             peak = max(peak, equity)
             lowest = min(lowest, equity / peak)
+    # Beside a jump so large, even one without a position, differences of sums so far have lost their digits.
+    if squares[n - 1] > JUMP * total_squares:
+        total, total_squares = _exact_sums(open_, close, trades, rule.slippage_pct, rule.fee_pct)
     mean = total / (n - 1)
     # The mean of bar returns is so near to zero that hardly anything cancels here.
     variance = (total_squares - total * mean) / (n - 2) if n > 2 else 0.0

@@ -6,9 +6,11 @@ import numpy as np
 
 from backtests.engine.evaluate import evaluate_all
 from backtests.engine.rules import Rules
+from backtests.engine.sweep import Sweep
 from strategies.bars import Bars
 from strategies.indicators.kernel import forget_old_kernels
 from strategies.indicators.table import compile_all
+from strategies.library.sma_cross import SmaCross
 from strategies.registry import strategies
 
 
@@ -25,6 +27,7 @@ def warm() -> dict[str, Exception]:
     )
     rules = Rules()
     raised: dict[str, Exception] = {}
+    Sweep([SmaCross()], rules, bars_per_year=252).of(bars)
     for key, strategy in strategies().items():
         try:
             list(evaluate_all([bars], strategy().signals_all([bars]), rules, bars_per_year=252))

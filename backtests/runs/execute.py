@@ -155,7 +155,11 @@ def _evaluated(scan: Scan, symbol_ids: Sequence[int], bars: Sequence[Bars]) -> d
             return {symbol_ids[0]: f"the strategy raised {type(error).__name__}: {_message(error)}"}
     # One of them has failed, and must not take the others with it.
     alone = [_evaluated(scan, [each], [own]) for each, own in zip(symbol_ids, bars, strict=True)]
-    return {each: found for part in alone for each, found in part.items()}
+    found = {each: found for part in alone for each, found in part.items()}
+    if not any(isinstance(each, str) for each in found.values()):
+        key = scan.strategy.key
+        logger.warning("run %s: %s fails on several symbols at once, and on none alone", scan.run_id, key)
+    return found
 
 
 def _result(scan: Scan, symbol_id: int, series: Series | None, found: Kept | str, elapsed_us: int) -> SymbolResult:

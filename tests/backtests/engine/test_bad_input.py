@@ -9,12 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backtests.engine import EngineError, Rules, RulesError, TooShort, evaluate, measure, preset_rules, simulate
+from backtests.engine import (
+    EngineError,
+    Outcome,
+    Rules,
+    RulesError,
+    TooShort,
+    evaluate,
+    evaluate_all,
+    measure,
+    preset_rules,
+    simulate,
+)
 from backtests.engine.periods import bars_per_year
 from strategies.bars import PRICE_FIELDS, Bars, Signals
 from strategies.errors import BarsError, SignalsError
-from tests.backtests.engine.references import signals_on
-from tests.builders import make_bars
+from tests.backtests.engine.references import random_signals, signals_on
+from tests.builders import make_bars, make_market
 
 COLUMNS: dict[str, list[float]] = {
     "time": [0, 60, 120],
@@ -203,3 +214,56 @@ def test_an_unknown_market_or_period_is_refused(market: str, interval: str) -> N
     wrong = "interval" if market in {"stocks", "crypto"} else "market"
     with pytest.raises(EngineError, match=rf"^{wrong} must be one of .*; it is "):
         bars_per_year(market, interval)
+
+
+def measured_trades(change: str) -> None:
+    bars = next(iter(make_market(3, n_bars=200).values()))
+    outcome = simulate(bars, random_signals(5, 200), Rules())
+    trades = outcome.trades.copy()
+    assert len(trades) > 3
+    if change == "beyond":
+        trades["exit_bar"][-1] = 10**8
+    elif change == "before":
+        trades["entry_bar"][0] = -1
+    elif change == "reversed":
+        trades = trades[::-1].copy()
+    elif change == "backwards":
+        trades["exit_bar"][1] = trades["entry_bar"][1] - 1
+    measure(bars, Outcome(trades, outcome.equity), Rules(), bars_per_year=252)
+
+
+@pytest.mark.parametrize("change", ["beyond", "before", "reversed", "backwards"])
+def test_trades_that_are_not_on_the_bars_are_not_measured(change: str) -> None:
+    with pytest.raises(EngineError, match="outcome: its trades must follow one another on bars 0 to 199"):
+        measured_trades(change)
+
+
+def test_what_is_measured_is_named_if_it_is_of_another_kind() -> None:
+    bars = next(iter(make_market(3, n_bars=20).values()))
+    outcome = simulate(bars, random_signals(5, 20), Rules())
+    for given, says in (
+        ((None, outcome, Rules()), "bars must be Bars; it is NoneType"),
+        ((bars, None, Rules()), "outcome must be Outcome; it is NoneType"),
+        ((bars, outcome, None), "rules must be Rules; it is NoneType"),
+        ((bars, Outcome(outcome.trades, outcome.equity.astype("f4")), Rules()), "outcome must hold equity as float64"),
+    ):
+        with pytest.raises(EngineError, match=says):
+            measure(*given, bars_per_year=252)  # type: ignore[arg-type]
+
+
+def test_bars_whose_columns_differ_in_length_are_refused() -> None:
+    bars = next(iter(make_market(3, n_bars=20).values()))
+    short = Bars(bars.time, bars.open, bars.high[:-1], bars.low, bars.close, bars.volume)
+    with pytest.raises(
+        EngineError, match="bars: all columns must have one length; time has 20, open 20, high 19"
+    ):
+        simulate(short, random_signals(5, 20), Rules())
+
+
+@pytest.mark.parametrize("given", [1, None, (each for each in ())], ids=["a number", "nothing", "a generator"])
+def test_many_symbols_are_sequences(given: Any) -> None:
+    kind = type(given).__name__
+    with pytest.raises(EngineError, match=f"bars must be Sequence; it is {kind}"):
+        evaluate_all(given, [], Rules(), bars_per_year=252)
+    with pytest.raises(EngineError, match=f"signals must be Sequence; it is {kind}"):
+        evaluate_all([], given, Rules(), bars_per_year=252)

@@ -200,3 +200,14 @@ def test_no_rule_reaches_the_plain_simulation_that_does_not_know_it(key: str, da
     first, second = (simulate(*market, made, bars_per_year=YEAR) for made in (rules, general(rules)))
     assert first.trades.tobytes() == second.trades.tobytes()
     assert first.equity.tobytes() == second.equity.tobytes()
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(stop_loss_pct=50.0)], ids=["plain", "general"])
+@pytest.mark.parametrize("shift", range(-304, -296))
+def test_times_before_1970_are_times_like_others(rules: Rules, shift: int) -> None:
+    later = make_bars([100.0] * 4)
+    bars = Bars(np.array([-400, shift - 5, -292, -291]), later.open, later.high, later.low, later.close, later.volume)
+    signals = signals_on(4, entry=[0], exit=[1])
+    found, wanted = simulate(bars, signals, rules), simulate(later, signals, rules)
+    assert len(found.trades) == 1
+    np.testing.assert_array_equal(found.equity, wanted.equity)

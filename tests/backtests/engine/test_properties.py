@@ -160,7 +160,6 @@ UNMOVED = {
     "target_of": "price",
     "stop_base": "signal_close",
 }
-COSTS = st.sampled_from(["fee_pct", "slippage_pct"])
 SHARES = st.sampled_from(["equity", "volatility"])
 
 

@@ -186,3 +186,40 @@ def test_equity_beyond_any_number_is_refused(keys: tuple[str, ...]) -> None:
 def test_bars_are_wanted() -> None:
     with pytest.raises(EngineError, match="bars must be Bars; it is list"):
         Sweep(GRID, Rules(), bars_per_year=252).of([1.0, 2.0])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("jump", [1e3, 1e6, 1e9])
+@pytest.mark.parametrize("at", [3, 60, 200])
+def test_a_jump_without_a_position_leaves_a_quick_sweep_exact(jump: float, at: int) -> None:
+    closes = MARKET[0][1].close.copy()
+    closes[:at] /= jump
+    bars = make_bars(closes.tolist())
+    found = swept(bars, MIXED, Rules(), bars_per_year=252, keys=QUICK)
+    wanted = one_by_one(bars, MIXED, Rules())[:, [INDEX[key] for key in QUICK]]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("strategies", "keys", "says"),
+    [
+        (None, QUICK, "strategies must be Sequence; it is NoneType"),
+        ([1], QUICK, "strategies: each must be Strategy; it is int"),
+        ([SmaCross], QUICK, "strategies: each must be Strategy; it is type"),
+        (GRID, "sharpe", "keys must be a sequence of metrics' keys; it is the text 'sharpe'"),
+    ],
+)
+def test_a_sweep_names_what_it_cannot_take(strategies: Any, keys: Any, says: str) -> None:
+    with pytest.raises(EngineError, match=says):
+        Sweep(strategies, Rules(), bars_per_year=252, keys=keys)
+
+
+def test_a_line_of_another_length_is_refused() -> None:
+    class Level(LineCross):
+        key = "level"
+        label = "Level"
+
+        def lines(self) -> tuple[Line, Line]:
+            return Line(sma, "close", (3,)), Line(lambda series: series[:1], "close", ())
+
+    with pytest.raises(EngineError, match=r"a line must have one value a bar, 350; its shape is \(1,\)"):
+        Sweep([Level()], Rules(), bars_per_year=252).of(MARKET[0][1])
