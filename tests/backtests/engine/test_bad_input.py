@@ -254,9 +254,7 @@ def test_what_is_measured_is_named_if_it_is_of_another_kind() -> None:
 def test_bars_whose_columns_differ_in_length_are_refused() -> None:
     bars = next(iter(make_market(3, n_bars=20).values()))
     short = Bars(bars.time, bars.open, bars.high[:-1], bars.low, bars.close, bars.volume)
-    with pytest.raises(
-        EngineError, match="bars: all columns must have one length; time has 20, open 20, high 19"
-    ):
+    with pytest.raises(EngineError, match="bars: all columns must have one length; time has 20, open 20, high 19"):
         simulate(short, random_signals(5, 20), Rules())
 
 
