@@ -248,7 +248,7 @@ def test_what_is_measured_is_named_if_it_is_of_another_kind() -> None:
         ((bars, Outcome(outcome.trades, outcome.equity.astype("f4")), Rules()), "outcome must hold equity as float64"),
     ):
         with pytest.raises(EngineError, match=says):
-            measure(*given, bars_per_year=252)  # type: ignore[arg-type]
+            measure(*given, bars_per_year=252)
 
 
 def test_bars_whose_columns_differ_in_length_are_refused() -> None:
@@ -258,7 +258,7 @@ def test_bars_whose_columns_differ_in_length_are_refused() -> None:
         simulate(short, random_signals(5, 20), Rules())
 
 
-@pytest.mark.parametrize("given", [1, None, (each for each in ())], ids=["a number", "nothing", "a generator"])
+@pytest.mark.parametrize("given", [1, None, iter(())], ids=["a number", "nothing", "a generator"])
 def test_many_symbols_are_sequences(given: Any) -> None:
     kind = type(given).__name__
     with pytest.raises(EngineError, match=f"bars must be Sequence; it is {kind}"):
