@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from backtests.engine import Rules, simulate
+from backtests.engine import METRICS, Rules, evaluate, simulate
 from strategies.bars import Bars, FloatArray, Signals
 from tests.peers.markets import MIRRORED, Case, Variation
 from tests.peers.trades import RELATIVE, PeerTrade, compare, ours_of
@@ -35,6 +35,12 @@ def both_of(run: Runner, case: Case, rules: Rules) -> tuple[list[PeerTrade], lis
     """Return the engine's trades and the other's, to look at what is known to differ."""
     ours = simulate(case.bars, case.signals, rules, bars_per_year=BARS_PER_YEAR)
     return ours_of(ours), run(case.bars, case.signals, rules)[0]
+
+
+def metrics_of(case: Case, rules: Rules) -> dict[str, float]:
+    """Return the engine's metrics by key."""
+    _, values = evaluate(case.bars, case.signals, rules, bars_per_year=BARS_PER_YEAR)
+    return {metric.key: float(value) for metric, value in zip(METRICS, values, strict=True)}
 
 
 def fitting(variation: Variation, cases: list[Case]) -> list[Case]:

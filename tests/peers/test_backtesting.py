@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backtests.engine import RULES_BY_KEY, Rules, TooShort, evaluate, simulate
+from backtests.engine import RULES_BY_KEY, TooShort, simulate
 from backtests.engine.presets import PRESETS
-from backtests.engine.table import METRICS
 from tests.peers.backtesting_runner import stats_of, trades_of
-from tests.peers.comparison import BARS_PER_YEAR, differences, is_noticed, varied
-from tests.peers.markets import Case, Prices, Variation, cases, drawn, four_signals, random_markets, variations
+from tests.peers.comparison import differences, is_noticed, metrics_of, varied
+from tests.peers.markets import Prices, Variation, cases, drawn, four_signals, random_markets, variations
 from tests.peers.trades import ours_of
 
 PRESET = PRESETS["backtesting.py"].rules
@@ -56,7 +55,7 @@ def test_metrics_are_those_of_backtesting(variation: Variation) -> None:
         if case.name.startswith("flat"):
             continue  # returns that are rounding and nothing else give any ratio
         stats = stats_of(case.bars, case.signals, rules)
-        metrics = _metrics_of(case, rules)
+        metrics = metrics_of(case, rules)
         expected = {
             "final_equity": stats["Equity Final [$]"],
             "peak_equity": stats["Equity Peak [$]"],
@@ -71,11 +70,6 @@ def test_metrics_are_those_of_backtesting(variation: Variation) -> None:
         for key, value in expected.items():
             told = value if np.isfinite(value) else np.nan
             assert metrics[key] == pytest.approx(told, rel=1e-8, abs=1e-9, nan_ok=True), f"{key} of {case.name}"
-
-
-def _metrics_of(case: Case, rules: Rules) -> dict[str, float]:
-    _, values = evaluate(case.bars, case.signals, rules, bars_per_year=BARS_PER_YEAR)
-    return {metric.key: float(value) for metric, value in zip(METRICS, values, strict=True)}
 
 
 def test_a_ruined_account_is_worth_nothing_there_and_owes_its_loss_here() -> None:

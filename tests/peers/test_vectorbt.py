@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from backtests.engine import RULES_BY_KEY, Rules, TooShort, evaluate, simulate
+from backtests.engine import RULES_BY_KEY, TooShort, simulate
 from backtests.engine.presets import PRESETS
-from backtests.engine.table import METRICS
-from tests.peers.comparison import BARS_PER_YEAR, differences, fitting, is_noticed, theirs_of, varied
-from tests.peers.markets import Case, Prices, Variation, cases, drawn, four_signals, random_markets, variations
+from tests.peers.comparison import differences, fitting, is_noticed, metrics_of, theirs_of, varied
+from tests.peers.markets import Prices, Variation, cases, drawn, four_signals, random_markets, variations
 from tests.peers.trades import compare, ours_of
 from tests.peers.vectorbt_runner import portfolio_of, trades_of
 
@@ -78,15 +77,10 @@ def test_metrics_are_those_of_vectorbt(variation: Variation) -> None:
             "expectancy": closed.expectancy(),
             "profit_factor": closed.profit_factor(),
         }
-        metrics = _metrics_of(case, rules)
+        metrics = metrics_of(case, rules)
         for key, value in expected.items():
             told = value if np.isfinite(value) else np.nan
             assert metrics[key] == pytest.approx(told, rel=1e-8, abs=1e-9, nan_ok=True), f"{key} of {case.name}"
-
-
-def _metrics_of(case: Case, rules: Rules) -> dict[str, float]:
-    _, values = evaluate(case.bars, case.signals, rules, bars_per_year=BARS_PER_YEAR)
-    return {metric.key: float(value) for metric, value in zip(METRICS, values, strict=True)}
 
 
 def test_a_reversal_pays_one_fixed_fee_there_and_two_here() -> None:
@@ -169,7 +163,7 @@ def test_costs_on_the_first_bar_are_a_drawdown_here_alone() -> None:
 
     # Equity is below the starting cash from the first bar on: vectorbt's highest equity is that of the first close.
     assert theirs.max_drawdown() == pytest.approx(0, abs=1e-12)
-    assert _metrics_of(case, rules)["max_drawdown_pct"] == pytest.approx(100 / 1.01 - 100)
+    assert metrics_of(case, rules)["max_drawdown_pct"] == pytest.approx(100 / 1.01 - 100)
 
 
 def test_a_stop_that_trails_takes_the_place_of_one_that_does_not() -> None:
