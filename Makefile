@@ -3,6 +3,7 @@
 #   make run      serve on http://127.0.0.1:8000 (another port: make run PORT=9000)
 #   make setup    prepare everything without serving
 #   make test     lint, types, unit and browser tests
+#   make soak     five hundred runs, paused, cancelled, resumed and killed at random
 #   make test-peers  compare with other backtesters, run on the same bars
 #   make benchmark-peers  measure the engine beside them
 #   make lint     only the checks of the text: ruff, templates, types, migrations
@@ -30,7 +31,7 @@ FETCHED_UV = .tools/uv-$(UV_VERSION)
 # A Python that was upgraded or removed leaves an environment that cannot start: then it is made again.
 BROKEN := $(shell test -x .venv/bin/python || echo again)
 
-.PHONY: help run setup test test-peers benchmark-peers lint unit format clean again
+.PHONY: help run setup test soak test-peers benchmark-peers lint unit format clean again
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -43,6 +44,9 @@ setup: .venv/.run node_modules/.installed
 
 test: .venv/.test node_modules/.installed
 	@exec .venv/bin/python -m tests.tooling.verify
+
+soak: .venv/.test node_modules/.installed
+	@exec env SOAK_RUNS=500 .venv/bin/python -m pytest tests/backtests/faults/test_soak.py
 
 test-peers: .venv-peers/.synced
 	@exec .venv-peers/bin/python -m pytest tests/peers

@@ -7,10 +7,11 @@ every other door asks as well.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db.models import Count
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import cached_property
@@ -30,13 +31,17 @@ from backtests.rule_fields import (
 )
 from backtests.runs.errors import ParameterRefused, RequestRefused
 from backtests.runs.execute import least_bars
+from backtests.runs.offered import active_strategies, grouped_choices, is_known_to, is_startable
 from backtests.runs.plan import stored_intervals
-from backtests.runs.request import CheckedRequest, RunRequest, active_strategies, check_request
+from backtests.runs.request import MOST_WORKERS, CheckedRequest, RunRequest, check_request
 from strategies.base import Strategy
-from strategies.registry import strategies
+from strategies.formula_strategies import find_class
+from strategies.models import Strategy as StrategyRow
+from strategies.registry import get_strategy
 
 PARAMETER_PREFIX = "param-"
 DEFAULT_STRATEGY = "rsi"
+EXECUTION = ("priority", "max_workers", "afresh", "notify_email", "notify_url", "repeat")
 
 Choices = list[tuple[str, str]]
 
@@ -59,19 +64,51 @@ class RunForm(forms.Form):
         help_text="What you have changed yourself stays",
         widget=forms.Select(choices=preset_choices()),
     )
+    priority = forms.CharField(
+        label="First",
+        required=False,
+        max_length=2000,
+        help_text="Tickers of symbols to begin with; empty: the most traded ones",
+    )
+    max_workers = forms.IntegerField(
+        label="Workers",
+        required=False,
+        min_value=1,
+        max_value=MOST_WORKERS,
+        help_text="Most chunks at once; empty: one for each processor",
+    )
+    afresh = forms.BooleanField(
+        label="Compute afresh",
+        required=False,
+        help_text="Take no result of an earlier run, even where everything is equal",
+    )
+    notify_email = forms.CharField(
+        label="E-mail when done", required=False, widget=forms.EmailInput, help_text="Where to write; empty: nowhere"
+    )
+    notify_url = forms.CharField(
+        label="Webhook when done", required=False, widget=forms.URLInput, help_text="Address to call; empty: none"
+    )
+    repeat = forms.BooleanField(
+        label="Repeat after every import",
+        required=False,
+        help_text="Start it again whenever an import brings new bars of the universe",
+    )
     token = forms.CharField(widget=forms.HiddenInput, max_length=64, required=False)
 
-    def __init__(self, values: Any = None, *, like: Run | None = None) -> None:
+    def __init__(self, values: Any = None, *, like: Run | None = None, user: Any = None) -> None:
+        self._user = user
         sent = None if values is None else with_preset(values)
         super().__init__(sent, label_suffix="", initial=_values_of(like) if like is not None else None)
         self.checked: CheckedRequest | None = None
         self.initial["token"] = secrets.token_urlsafe(16)
         self.strategy_class = self._strategy_class()
+        if not settings.EMAIL_HOST:
+            self.fields["notify_email"].help_text = "Not on this server: it sends no mail without TRAWL_EMAIL_URL"
         self._add_parameters()
         # Shared by all forms: nobody changes them, and copies would double what checking a form takes.
         self.fields.update(RULE_FIELDS)
         self._offer("universe", lambda: [(row.slug, _label(row)) for row in self.universes])
-        self._offer("strategy", lambda: self.active_strategies)
+        self._offer("strategy", lambda: grouped_choices(self.strategy_rows, user, self["strategy"].value() or ""))
         self._offer("interval", lambda: self.intervals)
 
     @cached_property
@@ -81,9 +118,14 @@ class RunForm(forms.Form):
         return list(counted.order_by("is_synthetic", "-n_symbols", "name"))
 
     @cached_property
+    def strategy_rows(self) -> dict[str, StrategyRow]:
+        """The strategies that are switched on and offered to the user, by key."""
+        return active_strategies(self._user)
+
+    @property
     def active_strategies(self) -> Choices:
-        """The strategies that are switched on, by label."""
-        return [(key, row.label) for key, row in active_strategies().items()]
+        """Their labels."""
+        return [(key, row.label) for key, row in self.strategy_rows.items()]
 
     @cached_property
     def chosen_universe(self) -> Universe | None:
@@ -106,6 +148,15 @@ class RunForm(forms.Form):
     def parameter_fields(self) -> list[forms.BoundField]:
         """Return the bound fields of the strategy's parameters, in declared order."""
         return [self[name] for name in self.fields if name.startswith(PARAMETER_PREFIX)]
+
+    def execution_fields(self) -> list[forms.BoundField]:
+        """Return the bound fields that say how the run is executed, and change no result."""
+        return [self[name] for name in EXECUTION]
+
+    @property
+    def is_execution_told(self) -> bool:
+        """Whether something is said about the execution, or is wrong there."""
+        return any(field.errors or field.value() for field in self.execution_fields())
 
     def essential_rules(self) -> list[forms.BoundField]:
         """Return the bound fields of the rules that are seen at once."""
@@ -137,8 +188,11 @@ class RunForm(forms.Form):
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
+        if cleaned["repeat"] and cleaned["end_date"]:
+            self.add_error("end_date", "Leave it empty, or do not repeat the run: it would end there each time.")
+            return cleaned
         try:
-            self.checked = check_request(self._request())
+            self.checked = check_request(self._request(), self._user)
         except RequestRefused as error:
             self.refuse(error)
         return cleaned
@@ -157,7 +211,9 @@ class RunForm(forms.Form):
         }
         shared = {key: value for key, value in cleaned.items() if key in RunRequest.__slots__ and value is not None}
         rules = {key: cleaned[key] for key in RULE_FIELDS}
-        return RunRequest(**{**shared, "parameters": parameters, "rules": rules})
+        priority = tuple(cleaned["priority"].replace(",", " ").split())
+        execution = {"priority": priority, "use_cache": not cleaned["afresh"]}
+        return RunRequest(**{**shared, **execution, "parameters": parameters, "rules": rules})
 
     def _add_parameters(self) -> None:
         """Add the strategy's; one not sent has its default: the strategy has just changed, or a program is brief."""
@@ -176,23 +232,25 @@ class RunForm(forms.Form):
         if self.is_bound:
             self.data = {**defaults, **self.data}
 
-    def _offer(self, name: str, choices: Callable[[], Choices]) -> None:
+    def _offer(self, name: str, choices: Callable[[], Sequence[tuple[str, Any]]]) -> None:
         widget = self.fields[name].widget
         assert isinstance(widget, forms.Select)
         widget.choices = CallableChoiceIterator(choices)
 
     def _strategy_class(self) -> type[Strategy]:
-        known = strategies()
         asked = str(self.data.get("strategy") if self.is_bound else self.initial.get("strategy"))
-        if self.is_bound and asked in known:
-            return known[asked]
+        if self.is_bound and is_known_to(self._user, asked) and (sent := find_class(asked)):
+            return sent
         active = [key for key, _ in self.active_strategies]
         chosen = next((key for key in (asked, DEFAULT_STRATEGY, *active) if key in active), DEFAULT_STRATEGY)
+        # Staff may start a run like one of somebody else's formula, which they are not offered otherwise.
+        if self.initial.get("strategy") and asked not in active and is_startable(asked, self._user):
+            chosen = asked
         if chosen != asked:
             # Values of a strategy that is switched off mean nothing to another one.
             self.initial = {key: value for key, value in self.initial.items() if not key.startswith(PARAMETER_PREFIX)}
         self.initial["strategy"] = chosen
-        return known[chosen]
+        return find_class(chosen) or get_strategy(DEFAULT_STRATEGY)
 
 
 def _label(universe: Universe) -> str:
@@ -200,7 +258,9 @@ def _label(universe: Universe) -> str:
 
 
 def _values_of(run: Run) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in ("interval", "start_date", "end_date", "preset")}
+    kept = ("interval", "start_date", "end_date", "preset", "max_workers", "notify_email", "notify_url")
+    values = {name: getattr(run, name) for name in kept}
+    values["priority"] = ", ".join(run.priority)
     parameters = {
         PARAMETER_PREFIX + key: f"{value:.15g}" if isinstance(value, float) else value
         for key, value in run.parameters.items()

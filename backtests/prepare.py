@@ -10,18 +10,17 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Sum
 
 from backtests.models import PriceBlock, Universe
-from backtests.prices.cache import BARS_CACHE
-from backtests.prices.store import read_bars
+from backtests.prices.cache import BAR_BYTES, BARS_CACHE
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
+from backtests.runs.reusable import prune_now_and_then
+from backtests.warming import WARMED_AT_ONCE, decode_series
 from strategies.builtins import sync_builtins
 
 logger = logging.getLogger(__name__)
-
-# Symbols whose bars are read with one query: a few milliseconds of work, so that a request never waits for longer.
-WARMED_AT_ONCE = 16
 
 Say = Callable[[str], None]
 
@@ -31,6 +30,7 @@ def prepare(say: Say) -> None:
     migrate(say)
     # Migrating makes the rows of strategies as well, but a version may bring a strategy and no migration.
     sync_builtins()
+    prune_now_and_then()
     if not PriceBlock.objects.exists():
         say("There are no prices yet: loading the demo market, which is synthetic.")
         call_command("load_demo")
@@ -58,19 +58,22 @@ def warm_kernels(say: Say) -> None:
 
 
 def warm_bars() -> None:
-    """Decode the bars of every universe, real ones first, until the cache is nearly full: the first scan finds them.
+    """Decode the bars of every universe that fits into the cache, real ones first: the first scan finds them.
 
-    Runs in a thread of its own while the server is already answering, and lets requests and scans go first.
+    Runs in a thread of its own while the server is already answering, and lets requests and scans go first. Of a
+    universe that does not fit nothing is kept: a part of it would save little, and hold the memory for good.
     """
     try:
         for universe in Universe.objects.order_by("is_synthetic", "-pk"):
             symbol_ids = list(universe.symbols.values_list("pk", flat=True))
             for interval in stored_intervals(universe):
+                blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
+                n_bytes = BAR_BYTES * (blocks.aggregate(n=Sum("n_bars"))["n"] or 0)
+                if BARS_CACHE.state.n_bytes + n_bytes > settings.BARS_CACHE_BYTES:
+                    continue
                 for first in range(0, len(symbol_ids), WARMED_AT_ONCE):
                     wait_for_requests()
-                    read_bars(symbol_ids[first : first + WARMED_AT_ONCE], interval=interval)
-                    if BARS_CACHE.state.n_bytes > 0.9 * settings.BARS_CACHE_BYTES:
-                        return
+                    decode_series(symbol_ids[first : first + WARMED_AT_ONCE], interval)
     except Exception:
         logger.exception("the bars could not be decoded in advance; scans decode what they need")
     finally:

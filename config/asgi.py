@@ -7,6 +7,7 @@ from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 from django.utils.deprecation import MiddlewareMixin
 
+from backtests.page_threads import PageThreads
 from backtests.runs.engines.courtesy import Application, RequestsFirst
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -15,4 +16,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 # other; declared asynchronous, each changes threads twice.
 MiddlewareMixin.async_capable = False
 
-application = ProtocolTypeRouter({"http": RequestsFirst(cast(Application, get_asgi_application()))})
+django = cast(Application, get_asgi_application())
+
+# Streams have a door of their own, which needs Django's settings.
+from backtests.streams.door import StreamDoor  # noqa: E402
+
+application = ProtocolTypeRouter({"http": StreamDoor(RequestsFirst(PageThreads(django)))})

@@ -13,6 +13,7 @@ import re
 import secrets
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,29 @@ ENVIRONMENT = (
     Variable("TRAWL_DEBUG", "false", "Django's debug pages; for development only."),
     Variable("TRAWL_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]", "Host names that the server answers to, by comma."),
     Variable("TRAWL_TRUSTED_ORIGINS", "", "Origins behind a TLS proxy, such as https://trawl.example, by comma."),
+    Variable(
+        "TRAWL_LOGIN", "auto", "auto: whoever uses it on the machine that it runs on needs no login. always: all do."
+    ),
     Variable("TRAWL_WORKERS", "0", "Threads that execute chunks. 0: one for each processor."),
-    Variable("TRAWL_BARS_CACHE_MB", "256", "Memory for decoded bars in each process, in MiB."),
+    Variable("TRAWL_CONNECTIONS", "0", "Most connections to PostgreSQL. 0: one more than workers, and 3 at least."),
+    Variable("TRAWL_BARS_CACHE_MB", "300", "Memory for decoded bars in each process, in MiB."),
+    Variable("TRAWL_CACHE_DAYS", "30", "Days for which a run's results are reused by later runs. 0: without end."),
+    Variable("TRAWL_CACHE_MB", "1024", "Results offered to later runs, in MiB; the oldest go first. 0: any number."),
     Variable("TRAWL_LEASE_S", "30", "Seconds after which a chunk that its worker left unfinished is taken up again."),
+    Variable(
+        "TRAWL_STUCK_S", "300", "Seconds after which a chunk counts as stuck; another worker tries its symbols alone."
+    ),
+    Variable("TRAWL_RUNNING_RUNS", "4", "Runs of one user that are executed at once; further ones wait."),
+    Variable("TRAWL_WAITING_RUNS", "20", "Runs of one user that may wait; further ones are refused."),
+    Variable("TRAWL_MOST_BARS", "500000000", "Most bars, of all symbols together, that one run may test."),
+    Variable("TRAWL_SCHEDULES", "50", "Screens and runs of one user that may be asked after every import."),
+    Variable("TRAWL_SETTLE_S", "20", "Seconds without a further import after which those schedules are asked."),
+    Variable("TRAWL_URL", "http://127.0.0.1:8000", "Where people reach this server; stands in messages that it sends."),
+    Variable("TRAWL_EMAIL_URL", "", "smtp://user:password@host:587 for messages about finished runs. Empty: none."),
+    Variable("TRAWL_EMAIL_FROM", "trawl@localhost", "The sender of these messages."),
+    Variable("TRAWL_WEBHOOK_HOSTS", "", "Hosts in private networks that webhooks may call, by comma."),
     Variable("TRAWL_POLL_S", "1.0", "Seconds between looks at the database when no message says that there is news."),
+    Variable("TRAWL_STALL_S", "60", "Seconds after which a viewer that reads nothing of its stream is dropped."),
     Variable("TRAWL_LOG_LEVEL", "WARNING", "DEBUG, INFO, WARNING, ERROR or CRITICAL."),
 )
 
@@ -73,6 +93,13 @@ def _whole_number(name: str, *, low: int, high: int) -> int:
     if number != int(number):
         raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}; it is {_text(name)}.")
     return int(number)
+
+
+def _connections(name: str, *, least: int) -> int:
+    number = _whole_number(name, low=0, high=1000)
+    if 0 < number < least:
+        raise ImproperlyConfigured(f"{name} must be 0 or at least {least}; it is {number}.")
+    return number
 
 
 def _flag(name: str) -> bool:
@@ -117,11 +144,38 @@ def _origins(name: str) -> list[str]:
     return origins
 
 
+def _address(name: str) -> str:
+    address = _text(name)
+    if not re.fullmatch(r"https?://[^/\s]+[^\s]*", address):
+        raise ImproperlyConfigured(f"{name} must be an address such as https://trawl.example; it is {address!r}.")
+    return address.rstrip("/")
+
+
 def _redis_url(name: str) -> str:
     url = _text(name)
     if url and not re.match(r"(rediss?://[^/\s]+|unix:///)", url):
         raise ImproperlyConfigured(f"{name} must be like redis://host:6379/0, or empty (in memory).")
     return url
+
+
+def _email(name: str) -> dict[str, Any]:
+    """Return Django's settings of the mail server; without one its host is empty."""
+    url = _text(name)
+    if not url:
+        return {"EMAIL_HOST": ""}
+    if not url.startswith(("smtp://", "smtp+tls://", "smtp+ssl://")):
+        raise ImproperlyConfigured(
+            f"{name} must start with smtp://, smtp+tls:// or smtp+ssl://, or be empty (no mail)."
+        )
+    try:
+        mail = dict(_env.email_url_config(url))
+    except ValueError:
+        # Python's own message would quote a part of the password.
+        problem = "its port is not a number, or a special character in its password is not percent-encoded"
+        raise ImproperlyConfigured(f"{name} cannot be read: {problem}.") from None
+    if not mail["EMAIL_HOST"]:
+        raise ImproperlyConfigured(f"{name} must name a host: smtp://user:password@host:587.")
+    return {key: value for key, value in mail.items() if key != "EMAIL_FILE_PATH"}
 
 
 def _database(data_dir: Path) -> dict[str, Any]:
@@ -130,13 +184,17 @@ def _database(data_dir: Path) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": data_dir / "trawl.sqlite3",
+            # A file: it stays open from one request of a thread to the next.
+            "CONN_MAX_AGE": None,
             "OPTIONS": {
                 # Deferred transactions fail at once when two of them upgrade to a write; immediate ones wait.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
+                # Pages of 16 KiB, set before the file is made, are read in half the time: columns of prices are long.
+                # What is mapped, and what each connection caches, counts as memory of the process.
                 "init_command": (
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;"
-                    "PRAGMA mmap_size=1073741824; PRAGMA temp_store=MEMORY;"
+                    "PRAGMA page_size=16384; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                    "PRAGMA cache_size=-16384; PRAGMA mmap_size=134217728; PRAGMA temp_store=MEMORY;"
                 ),
             },
             # A database in memory is shared by locking whole tables, which worker threads cannot wait for.
@@ -152,7 +210,19 @@ def _database(data_dir: Path) -> dict[str, Any]:
         raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {problem}.") from None
     if not database["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL must end in a database: postgres://user:password@host:5432/name.")
-    database["OPTIONS"] = {**database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 20}}
+    # A connection that the server closed meanwhile, by a restart, is replaced before it is used.
+    database["CONN_HEALTH_CHECKS"] = True
+    # A server that is away is noticed and asked again every few seconds, also one whose machine or network is gone: by
+    # default the pool waits ever longer between two attempts, and a connection that nobody answers waits for hours.
+    noticing = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 15_000,
+    }
+    pool = {"min_size": 1, "max_size": CONNECTIONS, "timeout": 5, "reconnect_timeout": 5}
+    database["OPTIONS"] = {**noticing, **database.get("OPTIONS", {}), "pool": pool}
     return database
 
 
@@ -177,13 +247,32 @@ STRATEGIES_DIR = _strategies_dir(DATA_DIR)
 DEBUG = _flag("TRAWL_DEBUG")
 ALLOWED_HOSTS = _list("TRAWL_ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = _origins("TRAWL_TRUSTED_ORIGINS")
+# Origins behind a proxy are those of others: whoever comes from this machine is then the proxy.
+LOCAL_MODE = _choice("TRAWL_LOGIN", ("auto", "always")) == "auto" and not CSRF_TRUSTED_ORIGINS
 WORKERS = _whole_number("TRAWL_WORKERS", low=0, high=256) or os.cpu_count() or 1
+# Who computes holds none (backtests/connections.py): three are enough for two workers, many viewers and some pages.
+CONNECTIONS = _connections("TRAWL_CONNECTIONS", least=3) or max(3, WORKERS + 1)
 BARS_CACHE_BYTES = _whole_number("TRAWL_BARS_CACHE_MB", low=1, high=1_048_576) * 1024 * 1024
+CACHE_DAYS = _whole_number("TRAWL_CACHE_DAYS", low=0, high=36_500)
+CACHE_BYTES = _whole_number("TRAWL_CACHE_MB", low=0, high=1_048_576) * 1024 * 1024
 LEASE_S = _number("TRAWL_LEASE_S", low=1, high=3600)
 POLL_S = _number("TRAWL_POLL_S", low=0.05, high=60)
+STALL_S = _number("TRAWL_STALL_S", low=1, high=3600)
+STUCK_S = _number("TRAWL_STUCK_S", low=1, high=86_400)
+RUNNING_RUNS = _whole_number("TRAWL_RUNNING_RUNS", low=1, high=10_000)
+WAITING_RUNS = _whole_number("TRAWL_WAITING_RUNS", low=0, high=10_000)
+MOST_BARS = _whole_number("TRAWL_MOST_BARS", low=1, high=10**12)
+SCHEDULES = _whole_number("TRAWL_SCHEDULES", low=0, high=100_000)
+SETTLE_S = _number("TRAWL_SETTLE_S", low=0, high=3600)
+PUBLIC_URL = _address("TRAWL_URL")
+WEBHOOK_HOSTS = [host.lower() for host in _list("TRAWL_WEBHOOK_HOSTS")]
+DEFAULT_FROM_EMAIL = _text("TRAWL_EMAIL_FROM")
+EMAIL_TIMEOUT = 10
+vars().update(_email("TRAWL_EMAIL_URL"))
 
 INSTALLED_APPS = [
     "daphne",
+    "axes",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -202,15 +291,20 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # First and asynchronous: a file is answered without a thread.
     "servestatic.middleware.ServeStaticMiddleware",
+    "backtests.page_threads.StreamsHoldNoConnection",
+    "backtests.api.head.HeadMiddleware",
+    "backtests.api.errors.JsonErrorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backtests.accounts.middleware.AccessMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -242,6 +336,18 @@ if redis_url := _redis_url("REDIS_URL"):
         "CONFIG": {"hosts": [redis_url], "prefix": "trawl"},
     }
 
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "new-run"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# Ten wrong passwords for a name from one address; behind a proxy all addresses are the proxy's, and the name counts.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -258,7 +364,11 @@ DATETIME_FORMAT = "Y-m-d H:i:s"
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-STATICFILES_DIRS: list[Any] = [BASE_DIR / "static", ("vendor/htmx", BASE_DIR / "node_modules" / "htmx.org" / "dist")]
+STATICFILES_DIRS: list[Any] = [
+    BASE_DIR / "static",
+    ("vendor/htmx", BASE_DIR / "node_modules" / "htmx.org" / "dist"),
+    ("vendor/swagger-ui", BASE_DIR / "node_modules" / "swagger-ui-dist"),
+]
 SERVESTATIC_USE_FINDERS = True
 SERVESTATIC_AUTOREFRESH = DEBUG
 

@@ -14,7 +14,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from strategies.models import Strategy
+from strategies.formula import FormulaError, compile_formula
+from strategies.models import Screen, Strategy
 from strategies.registry import strategies
 from strategies.user_strategies import broken
 
@@ -44,16 +45,20 @@ class StrategyForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subs
 @admin.register(Strategy)
 class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = StrategyForm
-    list_display = ["label", "is_active", "key", "short_help", "defaults", "origin", "runs_link"]
+    list_display = ["label", "is_active", "key", "short_help", "defaults", "origin", "owner", "runs_link"]
     list_editable = ["is_active"]
     list_filter = ["is_active", "is_builtin"]
+    list_select_related = ["owner"]
     search_fields = ["label", "key", "help"]
     actions = ["activate", "deactivate"]
     fieldsets = [
         (None, {"fields": ["label", "key", "help", "defaults", "origin"], "description": FROM_CODE}),
+        ("Formula", {"fields": ["owner", "formula"], "classes": ["collapse"]}),
         ("Use", {"fields": ["is_active", "runs_link", "updated_at"]}),
     ]
-    readonly_fields = ["label", "key", "help", "defaults", "origin", "runs_link", "updated_at"]
+    readonly_fields = [
+        "label", "key", "help", "defaults", "origin", "owner", "formula", "runs_link", "updated_at",
+    ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A row is nothing without the code that it stands for.
@@ -89,6 +94,8 @@ class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="comes from", ordering="source")
     def origin(self, strategy: Strategy) -> str:
+        if strategy.formula:
+            return "a formula"
         place = strategy.source or ("Trawl" if strategy.is_builtin else "somebody")
         return f"{place}, code is gone" if lacks_code(strategy) else place
 
@@ -119,3 +126,28 @@ class StrategyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             self.log_change(request, strategy, f"{done.capitalize()}.")
             n_switched += 1
         self.message_user(request, f"{n_switched} {'strategy' if n_switched == 1 else 'strategies'} {done}.")
+
+
+class ScreenForm(forms.ModelForm):  # type: ignore[type-arg]  # cannot be subscripted at run time
+    """A saved screen, whose formula must mean something."""
+
+    class Meta:
+        model = Screen
+        fields = ["owner", "name", "formula", "idea", "is_shared"]
+
+    def clean_formula(self) -> str:
+        text: str = self.cleaned_data["formula"].replace("\r\n", "\n").strip()
+        try:
+            compile_formula(text)
+        except FormulaError as error:
+            raise forms.ValidationError(str(error)) from error
+        return text
+
+
+@admin.register(Screen)
+class ScreenAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ScreenForm
+    list_display = ["name", "owner", "is_shared", "formula", "updated_at"]
+    list_filter = ["is_shared"]
+    search_fields = ["name", "formula", "idea"]
+    list_select_related = ["owner"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-BOOL = np.dtype(np.bool_)
+BOOL, FLOAT = np.dtype(np.bool_), np.dtype(np.float64)
 PRICE_FIELDS = ("open", "high", "low", "close")
 # Beyond these no figure of money has a finite square, and one absurd price would make a market's average infinite.
 LEAST_PRICE, LARGEST_PRICE = 1e-30, 1e30
@@ -101,12 +101,22 @@ class Signals:
     short_entry, short_exit : bool, shape (n,), or None
         The same for a short position. None mirrors the long side: a short position is entered where a long one would be
         left, and left where a long one would be entered.
+    stop, target : float64, shape (n,), or None
+        Prices, as of the close of each bar. The ones of the bar whose signal a position is entered on are its own until
+        it is left: at the stop or worse, at the target or better. NaN is none.
     """
 
     entry: BoolArray
     exit: BoolArray
     short_entry: BoolArray | None = None
     short_exit: BoolArray | None = None
+    stop: FloatArray | None = None
+    target: FloatArray | None = None
+
+    def __getitem__(self, part: slice) -> Signals:
+        """Return the signals of a slice of the bars, without a copy."""
+        own = (getattr(self, field.name) for field in fields(self))
+        return Signals(*(None if array is None else array[part] for array in own))  # type: ignore[arg-type]
 
     def checked(self, bars: Bars) -> Signals:
         """Return these signals, or raise SignalsError if they do not fit the bars."""
@@ -117,13 +127,17 @@ class Signals:
             _fits("short_entry", self.short_entry, wanted)
         if self.short_exit is not None:
             _fits("short_exit", self.short_exit, wanted)
+        if self.stop is not None:
+            _fits("stop", self.stop, wanted, FLOAT)
+        if self.target is not None:
+            _fits("target", self.target, wanted, FLOAT)
         return self
 
 
-def _fits(name: str, array: object, wanted: tuple[int]) -> None:
-    if type(array) is not np.ndarray or array.dtype is not BOOL or array.shape != wanted:
+def _fits(name: str, array: object, wanted: tuple[int], kind: np.dtype[Any] = BOOL) -> None:
+    if type(array) is not np.ndarray or array.dtype is not kind or array.shape != wanted:
         shape = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise SignalsError(f"{name} must be bool of shape ({wanted[0]},); the strategy returned {shape}")
+        raise SignalsError(f"{name} must be {kind} of shape ({wanted[0]},); the strategy returned {shape}")
 
 
 def _column(name: str, values: object, dtype: type[Scalar]) -> npt.NDArray[Scalar]:

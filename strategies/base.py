@@ -60,6 +60,11 @@ class Strategy:
         return 0
 
     @property
+    def is_of_bars_alone(self) -> bool:
+        """Whether signals are made of a symbol's own bars alone: then they are the same for the same bars."""
+        return True
+
+    @property
     def values(self) -> dict[str, int | float]:
         """The value of every parameter, in declared order."""
         return {key: getattr(self, key) for key in self.parameters()}

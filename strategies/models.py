@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.db import models
 
 
@@ -16,6 +17,19 @@ class Strategy(models.Model):
         editable=False,
         help_text="The file or package of a strategy that somebody added; empty otherwise.",
     )
+    formula = models.TextField(
+        blank=True, editable=False, max_length=4000, help_text="What it says, if it is a formula; empty otherwise."
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        editable=False,
+        # Without an owner it would be everybody's.
+        on_delete=models.CASCADE,
+        related_name="strategies",
+        help_text="Whose formula it is; nobody's are for everybody.",
+    )
     is_missing = models.BooleanField(
         default=False, editable=False, help_text="Switched off because its code is gone; on again when that is back."
     )
@@ -28,3 +42,32 @@ class Strategy(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+class Screen(models.Model):
+    """A formula that somebody has saved under a name, to be asked of a market again."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.CASCADE, related_name="screens"
+    )
+    name = models.CharField(max_length=80)
+    formula = models.TextField(max_length=4000)
+    idea = models.CharField(max_length=300, blank=True, help_text="Why this may be worth a look.")
+    is_shared = models.BooleanField(default=False, help_text="Everybody may read and run it; its owner changes it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="screen_name_unique"),
+            # Of nobody's, too: two NULLs are different owners to a database.
+            models.UniqueConstraint(
+                fields=["name"], condition=models.Q(owner=None), name="screen_of_nobody_name_unique"
+            ),
+            models.CheckConstraint(condition=~models.Q(name=""), name="screen_has_name"),
+            models.CheckConstraint(condition=~models.Q(formula=""), name="screen_has_formula"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

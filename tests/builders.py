@@ -18,7 +18,7 @@ from backtests.engine import ENGINE_VERSION, Rule, preset_rules
 from backtests.models import Run, RunChunk, Universe
 from backtests.prices.store import write_bars
 from backtests.prices.universes import Listing, save_universe
-from backtests.runs.chunks import claim
+from backtests.runs.chunks import Held, claim
 from backtests.runs.execute import execute, scan_of
 from backtests.runs.plan import chunks_of
 from backtests.runs.save import save
@@ -161,10 +161,17 @@ def another_value(rule: Rule) -> Any:
     return rule.low if rule.default != rule.low else rule.low + 1
 
 
+def next_chunk(run_id: str) -> RunChunk | None:
+    """Claim the next chunk of a run that nothing holds up."""
+    chunk = claim(run_id)
+    assert not isinstance(chunk, Held), chunk
+    return chunk
+
+
 def execute_run(run: Run, *, n_chunks: int | None = None) -> Run:
     """Execute the run's chunks in this thread, or only the next few of them, and return the run as it is then."""
     scan, n_saved = scan_of(run.pk), 0
-    while n_saved != n_chunks and (chunk := claim(run.pk)):
+    while n_saved != n_chunks and (chunk := next_chunk(run.pk)):
         save(chunk, execute(scan, chunk.symbol_ids))
         n_saved += 1
     return Run.objects.select_related("strategy", "universe").get(pk=run.pk)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import django
 import hypothesis
@@ -33,7 +34,6 @@ if settings.configured:
     )
 
 DATA_DIR = Path(tempfile.mkdtemp(prefix="trawl-tests-"))
-BROWSER_TESTS = Path(__file__).parent / "browser"
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 
 for name in [name for name in os.environ if name.startswith("TRAWL_") or name == "REDIS_URL"]:
@@ -41,9 +41,23 @@ for name in [name for name in os.environ if name.startswith("TRAWL_") or name ==
 os.environ["TRAWL_DATA_DIR"] = str(DATA_DIR)
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 django.setup()
+# Settings are loaded. A worker on another processor inherits this environment, and loads its own as this process has.
+del os.environ["DJANGO_SETTINGS_MODULE"]
+
+from backtests.accounts import access  # noqa: E402 - its settings are there only now
+from backtests.runs.engines import threads  # noqa: E402
+
 if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
     # Two test runs may share a server, and would share a database of the usual name.
     connections["default"].settings_dict["TEST"]["NAME"] = f"test_trawl_{os.getpid()}"
+
+# Django's test clients call the host "testserver"; as people on this machine do, they need no login. A test that asks
+# from elsewhere names another host or address.
+access.LOCAL_NAMES.add("testserver")
+
+# Workers would outlive the test that made them start, and hold on to its database. A test that wants some asks for the
+# fixture ``engine``.
+threads.ENGINE = threads.ThreadsEngine(n_workers=0)
 
 
 def pytest_sessionstart() -> None:
@@ -62,9 +76,9 @@ def pytest_report_header() -> str:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark a test by what it uses, so that no test can be forgotten when the database is the other one."""
-    if BROWSER_TESTS in item.path.parents:
+    if "browser" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.browser)
-    if uses_database(item):
+    if uses_database(item) and not item.get_closest_marker("one_database"):
         item.add_marker(pytest.mark.database)
 
 
@@ -81,7 +95,19 @@ def uses_database(item: pytest.Item) -> bool:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Playwright keeps an event loop running in this thread from its first test on, and code that starts one of its own
     # (asyncio.run, async_to_sync) would fail after it: browser tests come last, each kind in its random order.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    # Several processes take whole files, which must therefore be of one kind.
+    in_browser = {item.path for item in items if item.get_closest_marker("browser")}
+    if mixed := {item.path for item in items if not item.get_closest_marker("browser")} & in_browser:
+        raise pytest.UsageError(f"put the tests that use a browser into a file of their own: {sorted(mixed)}")
+    items.sort(key=lambda item: item.path in in_browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    """Let every report be sent to the process that prints it: a test may have logged what is no text."""
+    report: Any = yield
+    report.sections = [(name, text.encode(errors="backslashreplace").decode()) for name, text in report.sections]
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ def declared() -> dict[str, list[str]]:
     return {
         "Runtime": names(PYPROJECT["project"]["dependencies"]),
         "Tests and tools": names(PYPROJECT["dependency-groups"]["dev"]),
+        "Fuzzing": names(PYPROJECT["dependency-groups"]["fuzz"]),
         "Other backtesters": names(PYPROJECT["dependency-groups"]["peers"]),
         "Front end": list(json.loads((ROOT / "package.json").read_text())["dependencies"]),
         "Fetched when needed": [

@@ -10,14 +10,26 @@ from pathlib import Path
 import pytest
 
 import strategies.conformance
+import strategies.formula
 import strategies.indicators
 import strategies.library
 from backtests import engine
 
 ROOT = Path(__file__).parent.parent
-NAMES = ("bars", "params", "base", "registry", "errors", "source", "files", "user_strategies", "starter")
+NAMES = (
+    "bars",
+    "params",
+    "base",
+    "registry",
+    "errors",
+    "source",
+    "files",
+    "user_strategies",
+    "starter",
+    "ready_screens",
+)
 MODULES = [f"strategies.{name}" for name in NAMES]
-PACKAGES = [strategies.conformance, strategies.indicators, strategies.library, engine]
+PACKAGES = [strategies.conformance, strategies.formula, strategies.indicators, strategies.library, engine]
 FORBIDDEN = ("django", "channels", "environ", "psycopg")
 
 

@@ -10,6 +10,8 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands, load_command_class
 
+from backtests.prices.demo.cast import coin_cast, stock_cast
+
 ROOT = Path(settings.BASE_DIR)
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,3 +53,11 @@ def test_the_make_targets_that_pages_name_exist() -> None:
     named = {target for page in PAGES for target in re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text(), re.M)}
     assert {"run", "test"} <= named
     assert not [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+def test_the_symbols_that_a_scan_of_a_page_names_are_of_the_demo_market() -> None:
+    scans = [line for line in COMMAND_LINES if " run_scan " in line]
+    lists = [tickers for line in scans for tickers in re.findall(r"--(?:symbols|priority) (\S+)", line)]
+    named = {ticker for tickers in lists for ticker in tickers.split(",")}
+    assert named
+    assert named <= {member.ticker for member in (*stock_cast(), *coin_cast())}

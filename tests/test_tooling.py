@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from tests.tooling import chromium, services, verify
+from tests.tooling import chromium, curl, services, verify
 
 ROOT = Path(__file__).parent.parent
 NOBODY = "127.0.0.1:1"  # Nothing listens on this port.
@@ -88,19 +88,40 @@ def test_the_first_step_that_fails_ends_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "reached").exists()
 
 
+def test_a_step_that_hangs_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "LONGEST_STEP_S", 0.2)
+    sleeping = verify.Step("sleep", (sys.executable, "-c", "import time; time.sleep(600)"))
+    with pytest.raises(SystemExit, match=r"sleep did not end within 0.2 s"):
+        verify.run((sleeping,), environment=dict(os.environ))
+
+
 @pytest.mark.parametrize(
-    ("redis_url", "expected"), [(None, "database and not redis"), ("redis://somewhere", "database")]
+    ("redis_url", "expected"),
+    [(None, "database and not browser and not redis"), ("redis://somewhere", "database and not browser")],
 )
 def test_the_second_run_of_the_database_tests_is_on_postgresql(redis_url: str | None, expected: str) -> None:
-    *_, last = verify.test_steps(postgresql_url="postgres://somewhere/name", redis_url=redis_url)
+    *_, last = verify.test_steps(postgresql_url="postgres://somewhere/name", redis_url=redis_url, has_programs=True)
     assert "DATABASE_URL=postgres://somewhere/name" in last.command
     assert last.command[-2:] == ("-m", expected)
 
 
-def test_without_services_there_is_one_run_and_it_leaves_out_redis() -> None:
-    *_, last = verify.test_steps(postgresql_url=None, redis_url=None)
-    assert last.label == "tests on SQLite"
-    assert last.command[-2:] == ("-m", "not redis")
+def test_without_services_all_runs_are_on_sqlite_and_leave_out_redis() -> None:
+    _, plain, in_browser = verify.test_steps(postgresql_url=None, redis_url=None, has_programs=True)
+    assert (plain.label, plain.command[-2:]) == ("tests on SQLite", ("-m", "not browser and not redis"))
+    assert (in_browser.label, in_browser.command[-2:]) == ("tests in a browser", ("-m", "browser and not redis"))
+
+
+def test_without_postgresqls_programs_no_server_is_started_and_stopped(
+    programs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(services, "PROGRAMS", programs / "nowhere")
+    assert services.postgresql_programs() is None
+    assert "are left out" in capsys.readouterr().out
+    *_, last = verify.test_steps(postgresql_url=None, redis_url="redis://somewhere", has_programs=False)
+    assert last.command[-2:] == ("-m", "browser and not cluster")
+    assert services.postgresql_programs() is None
+    make_program(programs / "pg_ctl")
+    assert services.postgresql_programs() == programs
 
 
 def test_a_missing_postgresql_is_said_and_in_ci_refused(
@@ -164,6 +185,21 @@ def test_debian_installs_its_browser(
     chromium.main()
     assert log.read_text().splitlines() == ["update -qq", "install -qq --yes chromium"]
     assert capsys.readouterr().out.endswith(f"Browser: {browser}\n")
+
+
+def test_debian_installs_curl_where_there_is_none(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match="install curl"):
+        curl.main()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (programs / "env").symlink_to("/usr/bin/env")
+    log = programs / "log"
+    make_program(programs / "apt-get", f'echo "$*" >> {log}')
+    curl.main()
+    assert log.read_text().splitlines() == ["update -qq", "install -qq --yes curl"]
+    log.unlink()
+    make_program(programs / "curl")
+    curl.main()
+    assert not log.exists()
 
 
 def test_a_failed_installation_is_one_clear_line(programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Price blocks, looked into and verified, and the cache of decoded bars of the process that answers."""
+"""Price blocks, looked into and verified."""
 
 from __future__ import annotations
 
@@ -6,31 +6,22 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.views.decorators.http import require_POST, require_safe
 
+from backtests.admin.cache import BAR_BYTES, cache_urls
 from backtests.admin.records import Deletion, RecordAdmin, deletion_of, moment, table
 from backtests.models import PriceBlock
-from backtests.prices.cache import BARS_CACHE, CacheState
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.store import COLUMNS, decode
-from backtests.runs.chunks import PROCESS
-from backtests.streams.figures import NO_VALUE, count
+from backtests.streams.figures import count
 from strategies.bars import Bars
 
 SHOWN_BARS = 5
-BAR_BYTES = 8 * len(COLUMNS)
-KIB, MIB = 1024, 1024 * 1024
-
-# Who may change price blocks may flush what is decoded of them; nobody changes a block itself by hand.
-FLUSH_PERMISSION = "backtests.change_priceblock"
+KIB = 1024
 
 
 @admin.register(PriceBlock)
@@ -64,33 +55,7 @@ class PriceBlockAdmin(RecordAdmin):
         return deletion_of(self, request, list(objs), also={})
 
     def get_urls(self) -> list[URLPattern]:
-        site = self.admin_site
-        return [
-            path("cache/", site.admin_view(require_safe(self.cache)), name="backtests_priceblock_cache"),
-            path("cache/flush/", site.admin_view(require_POST(self.flush)), name="backtests_priceblock_flush"),
-            *super().get_urls(),
-        ]
-
-    def cache(self, request: HttpRequest) -> HttpResponse:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Cache of decoded bars",
-            "opts": self.opts,
-            "facts": cache_facts(BARS_CACHE.state),
-            "process": PROCESS,
-            "may_flush": request.user.has_perm(FLUSH_PERMISSION),
-        }
-        return TemplateResponse(request, "admin/backtests/cache.html", context)
-
-    def flush(self, request: HttpRequest) -> HttpResponse:
-        if not request.user.has_perm(FLUSH_PERMISSION):
-            raise PermissionDenied
-        n_series = BARS_CACHE.state.entries
-        BARS_CACHE.clear()
-        self.message_user(request, f"Flushed {n_series:,} series; the next runs read their bars from the database.")
-        return redirect("admin:backtests_priceblock_cache")
+        return [*cache_urls(self.admin_site), *super().get_urls()]
 
     @admin.action(description="Verify checksums of selected price blocks", permissions=["view"])
     def verify(self, request: HttpRequest, chosen: QuerySet[PriceBlock]) -> None:
@@ -164,21 +129,3 @@ def bars_table(bars: Bars) -> SafeString:
     ]
     note = f"The first and the last {SHOWN_BARS} of {len(bars):,} bars." if len(bars) > len(shown) else ""
     return table([name.capitalize() for name in COLUMNS], rows, note=note)
-
-
-def cache_facts(state: CacheState) -> list[tuple[str, str, str]]:
-    """Return what there is to know of the cache: label, value, and what it means."""
-    asked = state.hits + state.misses
-    rate = f"{100 * state.hits / asked:.1f} %" if asked else NO_VALUE
-    stored = PriceBlock.objects.order_by().aggregate(blocks=Count("pk"), bars=Sum("n_bars"))
-    n_bars = stored["bars"] or 0
-    return [
-        ("Entries", f"{state.entries:,}", "Series, each a symbol's bars of one interval."),
-        ("Memory", f"{state.n_bytes / MIB:,.1f} MiB", "What these series take."),
-        ("Limit", f"{state.limit_bytes / MIB:,.1f} MiB", "Set by TRAWL_BARS_CACHE_MB."),
-        ("Hits", f"{state.hits:,}", "Series that were there, unchanged in the database."),
-        ("Misses", f"{state.misses:,}", "Series that had to be read, or whose blocks had changed."),
-        ("Hit rate", rate, "Since the process started."),
-        ("Evictions", f"{state.evictions:,}", "Series that gave way to newer ones at the limit."),
-        ("Stored", f"{n_bars * BAR_BYTES / MIB:,.1f} MiB", f"Bars: {n_bars:,}, in blocks: {stored['blocks']:,}."),
-    ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -17,16 +18,20 @@ from backtests.admin.records import Deletion, RecordAdmin, deletion_of, list_lin
 from backtests.engine import EXIT_REASONS, TRADE, Metric
 from backtests.engine.table import TERMS, metrics_under
 from backtests.models import Result, Run, RunChunk, Symbol
+from backtests.runs.control import cancel, pause, resume, retry_failed
+from backtests.runs.errors import WrongState
 from backtests.streams import figures
 from backtests.streams.assumptions import assumptions_of
-from backtests.streams.fragments import elapsed_of
 
 SHOWN_TRADES = 50
 
 # Every other field of a run is an assumption that it was made under.
-PROGRESS = ("state", "created_at", "started_at", "finished_at")
-COUNTERS = ("n_symbols", "n_done", "n_failed")
-BOOKKEEPING = ("id", "submission", "last_sequence")
+PROGRESS = ("state", "owner", "created_at", "started_at", "paused_at", "finished_at")
+COUNTERS = ("n_symbols", "n_done", "n_failed", "n_cached")
+BOOKKEEPING = (
+    "id", "submission", "last_sequence", "paused_s", "notify_email", "notify_url", "notified_at", "seen_at",
+    "scan_digest", "digest", "is_reusable", "n_reused", "n_bytes", "computed_us", "saved_us",
+)  # fmt: skip
 SHOWN_OTHERWISE = {*PROGRESS, *COUNTERS, *BOOKKEEPING, "rules"}
 ASSUMPTIONS = (*(field.name for field in Run._meta.fields if field.name not in SHOWN_OTHERWISE), "rule_table")
 
@@ -44,6 +49,42 @@ class RunAdmin(RecordAdmin):
         ("Bookkeeping", {"fields": BOOKKEEPING, "classes": ["collapse"]}),
     ]
     readonly_fields = ["elapsed", "done", "failed", "results_link", "chunks_link", "rule_table"]
+    actions = ["pause_runs", "resume_runs", "cancel_runs", "retry_runs"]
+
+    def has_control_permission(self, request: HttpRequest) -> bool:
+        """Nobody edits a run, but whoever may change runs may pause, resume and cancel them."""
+        return bool(request.user.has_perm("backtests.change_run"))
+
+    @admin.action(description="Pause selected runs", permissions=["control"])
+    def pause_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        self._change(request, runs, pause, "paused")
+
+    @admin.action(description="Resume selected runs", permissions=["control"])
+    def resume_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        self._change(request, runs, resume, "resumed")
+
+    @admin.action(description="Cancel selected runs", permissions=["control"])
+    def cancel_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        self._change(request, runs, cancel, "cancelled")
+
+    @admin.action(description="Try failed symbols of selected runs again", permissions=["control"])
+    def retry_runs(self, request: HttpRequest, runs: QuerySet[Run]) -> None:
+        self._change(request, runs, retry_failed, "going through their failed symbols again")
+
+    def _change(self, request: HttpRequest, runs: QuerySet[Run], change: Callable[[str], Run], done: str) -> None:
+        n_changed = 0
+        for run_id in runs.values_list("pk", flat=True):
+            try:
+                change(run_id)
+                n_changed += 1
+            except WrongState as error:
+                # Messages begin with a capital: an id at the beginning would be another one.
+                self.message_user(request, f"Run {run_id}: {error}", messages.WARNING)
+            except Run.DoesNotExist:
+                self.message_user(request, f"Run {run_id}: it is gone", messages.WARNING)
+        if n_changed:
+            count = f"{n_changed:,} run{'s are' if n_changed > 1 else ' is'} {done}."
+            self.message_user(request, count, messages.SUCCESS)
 
     def view_on_site(self, run: Run) -> str:
         return run.get_absolute_url()
@@ -72,7 +113,7 @@ class RunAdmin(RecordAdmin):
 
     @admin.display(description="elapsed")
     def elapsed(self, run: Run) -> str:
-        return figures.duration(elapsed_of(run))
+        return figures.duration(run.elapsed_s)
 
     @admin.display(description="created", ordering="created_at")
     def created(self, run: Run) -> str:

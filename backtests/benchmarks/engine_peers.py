@@ -103,7 +103,7 @@ def _peer_figures(peer: Peer, strategy: Strategy, market_bars: list[Bars], n_run
     return [
         Figure(f"{strategy.key}, {name}: {peer.way}{scaled}", their_ms),
         Figure(f"{ours}, one thread", one_ms, ratio=median(their_ms) / median(one_ms), least_ratio=peer.least_ratio),
-        Figure(f"{ours}, two threads", two_ms, ratio=median(their_ms) / median(two_ms)),
+        Figure(f"{ours}, two threads", two_ms, ratio=median(their_ms) / median(two_ms), least_ratio=peer.least_ratio),
     ]
 
 
@@ -322,7 +322,7 @@ PEERS = (
         prepare=_vectorbt_frames,
         signals=_vectorbt_signals,
         run=_run_vectorbt_alike,
-        most_runs=5,
+        most_runs=11,
     ),
     Peer(
         package="vectorbt",
@@ -332,7 +332,7 @@ PEERS = (
         prepare=_vectorbt_frames,
         signals=_vectorbt_signals,
         run=_run_vectorbt,
-        most_runs=5,
+        most_runs=11,
     ),
     Peer(
         package="raptorbt",

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 from time import perf_counter
 
@@ -53,6 +54,16 @@ def serving(environment: dict[str, str]) -> Iterator[Server]:
             yield _address(process, began)
         finally:
             process.terminate()
+
+
+def form_of(connection: HTTPConnection, path: str) -> tuple[str, str]:
+    """Ask for a page with a form, as a browser does; return the cookie and the CSRF token to send it with."""
+    connection.request("GET", path)
+    response = connection.getresponse()
+    page = response.read().decode()
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert found is not None
+    return (response.getheader("Set-Cookie") or "").split(";")[0], found[1]
 
 
 def _address(process: subprocess.Popen[str], began: float) -> Server:

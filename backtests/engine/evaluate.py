@@ -110,7 +110,7 @@ def _evaluate_together(series: Sequence[Series], rules: Rules, bars_per_year: fl
     return [(Outcome(trades[first:last], equity[begin:end]), own) for (first, last), (begin, end), own in places]
 
 
-@kernel((I64, many(BOOLS)))
+@kernel((I64, many(BOOLS)), borrows=True)
 def _count_entries(n_symbols, entries):  # type: ignore[no-untyped-def]
     """Return how many entries there are, each of which can make one trade, and how many bars."""
     n_entries = n_bars = 0
@@ -122,14 +122,14 @@ def _count_entries(n_symbols, entries):  # type: ignore[no-untyped-def]
     return n_entries, n_bars
 
 
-@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT, FLOATS_OUT))
+@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT, FLOATS_OUT), borrows=True)
 def _evaluate(  # type: ignore[no-untyped-def]
-    time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year, trades,
-    equity, values,
+    time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, ranges, rules, is_plain,
+    bars_a_year, trades, equity, values,
 ):  # fmt: skip
     n_trades = _simulate(
-        time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year,
-        trades, equity,
+        time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, ranges, rules, is_plain,
+        bars_a_year, trades, equity,
     )  # fmt: skip
     _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values)
     return n_trades
@@ -139,16 +139,18 @@ def _evaluate(  # type: ignore[no-untyped-def]
     (
         *(I64, *(many(kind) for kind in SERIES), CODED_IN, BOOL, F64),
         *(TRADES_OUT, INTS_OUT, FLOATS_OUT, INTS_OUT, TABLE_OUT),
-    )
+    ),
+    borrows=True,
 )
 def _evaluate_many(  # type: ignore[no-untyped-def]
-    n_symbols, time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain,
-    bars_a_year, trades, trade_ends, equity, bar_ends, values,
+    n_symbols, time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, ranges, rules,
+    is_plain, bars_a_year, trades, trade_ends, equity, bar_ends, values,
 ):  # fmt: skip
     """Fill trades and equity of one symbol behind those of another; the ends tell where each has its own."""
     for i in range(n_symbols):
         bar_ends[i + 1] = bar_ends[i] + len(close[i])
         trade_ends[i + 1] = trade_ends[i] + _evaluate(
-            time[i], open_[i], high[i], low[i], close[i], entry[i], exit_[i], short_entry[i], short_exit[i], ranges[i],
-            rules, is_plain, bars_a_year, trades[trade_ends[i] :], equity[bar_ends[i] : bar_ends[i + 1]], values[i],
+            time[i], open_[i], high[i], low[i], close[i], entry[i], exit_[i], short_entry[i], short_exit[i], stops[i],
+            targets[i], ranges[i], rules, is_plain, bars_a_year, trades[trade_ends[i] :],
+            equity[bar_ends[i] : bar_ends[i + 1]], values[i],
         )  # fmt: skip

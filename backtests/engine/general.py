@@ -19,12 +19,15 @@ from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, I
 RECORD_OUT = TRADES_OUT.dtype
 
 
-@kernel((RULES_IN, F64, F64, F64, I64, F64, F64, BOOL, BOOL))
-def _met(rule, open_, high, low, side, base, trail, has_moved, moved_now):  # type: ignore[no-untyped-def]
+@kernel((RULES_IN, F64, F64, F64, I64, F64, F64, F64, F64, BOOL, BOOL))
+def _met(  # type: ignore[no-untyped-def]
+    rule, open_, high, low, side, base, own_stop, own_target, trail, has_moved, moved_now
+):
     """Return the price at which a stop or target within the bar is traded and why, or the reason "open" for neither.
 
-    ``has_moved`` tells of a trailing stop that follows the bar itself that it is no longer where it was at the entry,
-    and ``moved_now`` that this very bar has moved it.
+    ``own_stop`` and ``own_target`` are the prices that came with the signal, NaN without. ``has_moved`` tells of a
+    trailing stop that follows the bar itself that it is no longer where it was at the entry, and ``moved_now`` that
+    this very bar has moved it.
     """
     worst = low if side > 0 else high
     best = high if side > 0 else low
@@ -32,6 +35,9 @@ def _met(rule, open_, high, low, side, base, trail, has_moved, moved_now):  # ty
     reason = why.STOP
     if rule.stop_loss_pct > 0.0:
         stop = base * (1.0 - side * rule.stop_loss_pct)
+    # Of NaN neither is true.
+    if side * own_stop > side * stop:
+        stop = own_stop
     if side * trail > side * stop:
         stop = trail
         reason = why.TRAIL
@@ -40,6 +46,8 @@ def _met(rule, open_, high, low, side, base, trail, has_moved, moved_now):  # ty
         target = base * (1.0 + side * rule.take_profit_pct)
     if rule.target_of == 1:
         target *= (1.0 + side * rule.fee_pct) / (1.0 - side * rule.fee_pct)
+    if side * own_target < side * target:
+        target = own_target
     meets_stop = side * worst <= side * stop
     meets_target = side * best > side * target if rule.target_of == 1 else side * best >= side * target
     # A stop that the bar itself has moved was not there when it opened.
@@ -136,13 +144,14 @@ def _excursions(trade, high, low, end, at_open):  # type: ignore[no-untyped-def]
     trade.mfe_pct = 100.0 * (highest if trade.side > 0 else 0.0 - lowest)
 
 
-_IN = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS, CODED_IN, F64)
+_IN = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS, FLOATS, FLOATS, CODED_IN, F64)
 
 
 @kernel((*_IN, TRADES_OUT, FLOATS_OUT))
 def _simulate_general(  # type: ignore[no-untyped-def]
-    time, open_, high, low, close, entry, exit_, short_entry, short_exit, atr, rules, bars_a_year, trades, equity
-):
+    time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, atr, rules, bars_a_year,
+    trades, equity,
+):  # fmt: skip
     """Fill trades and equity and return the number of trades."""
     rule = rules[0]
     n = len(close)
@@ -152,6 +161,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
     n_trades = 0
     side = 0
     units = committed = base = extreme = trail = placed = 0.0
+    own_stop = own_target = np.nan
     entered = 0
     may_enter_from = 0
     stopped = -1
@@ -159,7 +169,7 @@ def _simulate_general(  # type: ignore[no-untyped-def]
     is_ruined = False
     # A long position without a rule that looks at every bar is left by a signal only.
     looks = rule.stop_loss_pct + rule.take_profit_pct + rule.trailing_stop_pct + rule.trailing_atr + rule.time_stop_bars
-    is_quiet = looks == 0.0
+    is_quiet = looks == 0.0 and len(stops) == 0 and len(targets) == 0
     # Signals that may change something while there is no position, and while there is a long one.
     enters, leaves = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
     if rule.direction != by.SHORT:
@@ -198,7 +208,9 @@ def _simulate_general(  # type: ignore[no-untyped-def]
                         moved_now = moved != trail
                         trail = moved
                     has_moved = trail != placed
-                price, reason = _met(rule, open_[t], high[t], low[t], side, base, trail, has_moved, moved_now)
+                price, reason = _met(
+                    rule, open_[t], high[t], low[t], side, base, own_stop, own_target, trail, has_moved, moved_now
+                )
                 if reason == why.OPEN:
                     continue
                 if reason == why.TRAIL and moved_now and t == entered:
@@ -264,6 +276,8 @@ def _simulate_general(  # type: ignore[no-untyped-def]
                             base = close[t]
                         elif rule.stop_base == by.BASE_SIGNAL_CLOSE:
                             base = close[decided]
+                        own_stop = stops[decided] if len(stops) > 0 else np.nan
+                        own_target = targets[decided] if len(targets) > 0 else np.nan
                         extreme = base if rule.trail_from != by.TRAIL_ENTRY_BAR_CLOSE else -np.inf * side
                         trail = _trailed(rule, side, extreme, atr[decided], -np.inf * side)
                         placed = trail

@@ -66,13 +66,13 @@ def _check_trades(outcome: Outcome, n_bars: int) -> None:
         raise EngineError(f"outcome: its trades must follow one another on bars 0 to {n_bars - 1}")
 
 
-@kernel((FLOATS, FLOATS_OUT))
+@kernel((FLOATS, FLOATS_OUT), borrows=True)
 def _bar_returns(equity, returns):  # type: ignore[no-untyped-def]
     for t in range(len(returns)):
         returns[t] = equity[t + 1] / equity[t] - 1.0
 
 
-@kernel((FLOATS, TRADES_OUT, F64, FLOATS_OUT, FLOATS_OUT))
+@kernel((FLOATS, TRADES_OUT, F64, FLOATS_OUT, FLOATS_OUT), borrows=True)
 def _follow(equity, trades, cash, returns, values):  # type: ignore[no-untyped-def]
     """Set the metrics of peaks and drawdowns; fill the returns of the bars on which equity moves.
 
@@ -178,7 +178,7 @@ def _measure_returns(moved, time, equity, rules, bars_a_year, values):  # type: 
             values[46] = 50.0 * (1.0 + math.erf(ratio * np.sqrt((n - 1.0) / spread) / np.sqrt(2.0)))
 
 
-@kernel((TRADES_OUT, F64, FLOATS_OUT))
+@kernel((TRADES_OUT, F64, FLOATS_OUT), borrows=True)
 def _measure_trades(trades, n_bars, values):  # type: ignore[no-untyped-def]
     """Set the metrics of trades."""
     closed = wins = losses = held = longest = in_trades = 0
@@ -251,7 +251,7 @@ def _measure_trades(trades, n_bars, values):  # type: ignore[no-untyped-def]
     values[45] = favourable / closed if some else np.nan
 
 
-@kernel((TRADES_OUT,))
+@kernel((TRADES_OUT,), borrows=True)
 def _traded(trades):  # type: ignore[no-untyped-def]
     """Return the value bought and sold."""
     traded = 0.0

@@ -2,54 +2,37 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backtests.engine import coded as by
 from backtests.engine.coded import CODED_IN
-from backtests.engine.scanning import BYTES, ONE, _fetch, _fill, _first_byte, _highest, _hold, _lowest
+from backtests.engine.scanning import _fetch, _fill, _highest, _hold, _lowest, _next_true
 from backtests.engine.sizes import _committed, _sized
 from backtests.engine.trades import OPEN, SIGNAL, TRADES_OUT
 from strategies.indicators.kernel import BOOLS, F64, FLOATS, FLOATS_OUT, I64, INTS, kernel
 
 
-@kernel((BOOLS, BOOLS, I64, TRADES_OUT))
+@kernel((BOOLS, BOOLS, I64, TRADES_OUT), borrows=True)
 def _find_trades(entry, exit_, heard_from, trades):  # type: ignore[no-untyped-def]
     """Set the bars of every trade and return their number; one that is still held at the end exits after it.
 
     Signals before the bar ``heard_from`` are none.
     """
     n = len(entry)
-    words = n // BYTES
-    entries = entry[: words * BYTES].view(np.uint64)
-    exits = exit_[: words * BYTES].view(np.uint64)
     n_trades = 0
-    is_held = False
-    # Eight flags in one step, as signals are rare; the flags behind the last whole word make one more.
-    for place in range(words + 1):
-        if place < words:
-            word = entries[place] | exits[place]
-        else:
-            word = np.uint64(0)
-            for t in range(words * BYTES, n):
-                word |= np.uint64(entry[t] or exit_[t]) << np.uint64(BYTES * (t - words * BYTES))
-        while word != 0:
-            t = place * BYTES + _first_byte(word)
-            word &= word - ONE
-            if is_held and exit_[t]:
-                trades[n_trades].exit_bar = t + 1
-                n_trades += 1
-                is_held = False
-            elif not is_held and not exit_[t] and t >= heard_from:
-                trades[n_trades].entry_bar = t + 1
-                is_held = True
+    t = _next_true(entry, heard_from)
     # A signal on the last bar fills nothing.
-    if is_held and trades[n_trades].entry_bar < n:
-        trades[n_trades].exit_bar = n
+    while t < n - 1:
+        if exit_[t]:
+            t = _next_true(entry, t + 1)
+            continue
+        trades[n_trades].entry_bar = t + 1
+        t = _next_true(exit_, t + 1)
+        trades[n_trades].exit_bar = min(t + 1, n)
         n_trades += 1
+        t = _next_true(entry, t + 1)
     return n_trades
 
 
-@kernel((INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, CODED_IN, F64, TRADES_OUT, FLOATS_OUT))
+@kernel((INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, CODED_IN, F64, TRADES_OUT, FLOATS_OUT), borrows=True)
 def _simulate_plain(  # type: ignore[no-untyped-def]
     time, open_, high, low, close, entry, exit_, rules, bars_a_year, trades, equity
 ):

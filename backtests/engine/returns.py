@@ -18,11 +18,10 @@ ROUNDING = 1e-12
 TAIL = 0.05
 # So few values are quicker sorted than counted once more.
 NEAR = 12
-BLOCK = 32
 DAY_S = 86_400
 
 
-@kernel((FLOATS,), fastmath=ANY_ORDER)
+@kernel((FLOATS,), fastmath=ANY_ORDER, borrows=True)
 def _sums(returns):  # type: ignore[no-untyped-def]
     """Return the sum of the positive ones, the sum of the negative ones, and the sum of squares of the negative ones.
 
@@ -38,7 +37,7 @@ def _sums(returns):  # type: ignore[no-untyped-def]
     return gains, losses, squares
 
 
-@kernel((FLOATS, F64), fastmath=ANY_ORDER)
+@kernel((FLOATS, F64), fastmath=ANY_ORDER, borrows=True)
 def _moments(returns, mean):  # type: ignore[no-untyped-def]
     """Return the sums of the second, third and fourth powers of the distances from the mean."""
     second = third = fourth = 0.0
@@ -51,7 +50,7 @@ def _moments(returns, mean):  # type: ignore[no-untyped-def]
     return second, third, fourth
 
 
-@kernel((FLOATS, F64))
+@kernel((FLOATS, F64), borrows=True)
 def _count_below(returns, level):  # type: ignore[no-untyped-def]
     count = 0
     for i in range(len(returns)):
@@ -59,7 +58,7 @@ def _count_below(returns, level):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel((FLOATS, F64), fastmath=ANY_ORDER)
+@kernel((FLOATS, F64), fastmath=ANY_ORDER, borrows=True)
 def _sum_below(returns, level):  # type: ignore[no-untyped-def]
     total = 0.0
     for i in range(len(returns)):
@@ -67,7 +66,7 @@ def _sum_below(returns, level):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel((FLOATS, F64))
+@kernel((FLOATS, F64), borrows=True)
 def _beside(returns, level):  # type: ignore[no-untyped-def]
     """Return the highest value below a level and the lowest one that is not."""
     below = -np.inf
@@ -79,19 +78,26 @@ def _beside(returns, level):  # type: ignore[no-untyped-def]
     return below, above
 
 
-@kernel((FLOATS, F64, F64))
-def _between(returns, low, high):  # type: ignore[no-untyped-def]
-    """Return the values from ``low`` to below ``high``, sorted. Few blocks have any: most are passed over at once."""
-    found = np.empty(_count_below(returns, high) - _count_below(returns, low))
+@kernel((FLOATS, F64, F64, I64))
+def _between(returns, low, high, count):  # type: ignore[no-untyped-def]
+    """Return the values from ``low`` to below ``high``, which are ``count``, sorted."""
+    found = np.empty(count + 1)
     n_found = 0
-    for start in range(0, len(returns), BLOCK):
-        block = returns[start : start + BLOCK]
-        if _count_below(block, high) > _count_below(block, low):
-            for i in range(len(block)):
-                if low <= block[i] < high:
-                    found[n_found] = block[i]
-                    n_found += 1
-    found.sort()
+    # Every value is written, and stays where the next one is not written over it: so there is nothing to foresee.
+    for i in range(len(returns)):
+        found[n_found] = returns[i]
+        n_found += (low <= returns[i]) & (returns[i] < high)
+    found = found[:count]
+    if count > NEAR:
+        found.sort()
+        return found
+    for i in range(1, count):
+        value = found[i]
+        place = i
+        while place > 0 and found[place - 1] > value:
+            found[place] = found[place - 1]
+            place -= 1
+        found[place] = value
     return found
 
 
@@ -143,7 +149,7 @@ def _tail(moved, n, losses):  # type: ignore[no-untyped-def]
             # As many as are wanted lie below the level, and the quantile on both sides of it.
             below, above = _beside(moved, level)
             return below + part * (above - below), _sum_below(moved, level) / (lower + 1)
-    near = _between(moved, low, high)
+    near = _between(moved, low, high, n_high - n_low)
     place = lower - n_low
     quantile = near[place] + part * (near[place + 1] - near[place])
     return quantile, (_sum_below(moved, low) + near[: place + 1].sum()) / (lower + 1)

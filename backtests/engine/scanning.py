@@ -21,7 +21,7 @@ def _first_byte(word):  # type: ignore[no-untyped-def]
     return np.int64(((below & HIGHEST_BITS) >> SEVEN) * EVERY_BYTE >> LAST_BYTE)
 
 
-@kernel((BOOLS, I64))
+@kernel((BOOLS, I64), borrows=True)
 def _next_true(flags, t):  # type: ignore[no-untyped-def]
     """Return the first index from ``t`` on whose flag is true, or the length. Eight flags are looked at in one step."""
     n = len(flags)
@@ -42,7 +42,7 @@ def _next_true(flags, t):  # type: ignore[no-untyped-def]
     return min(t, n)
 
 
-@kernel((TRADES_OUT, INTS, FLOATS, FLOATS, FLOATS))
+@kernel((TRADES_OUT, INTS, FLOATS, FLOATS, FLOATS), borrows=True)
 def _fetch(trades, time, open_, high, low):  # type: ignore[no-untyped-def]
     """Read what trades of known bars need of four columns, and return something above zero that depends on all of it.
 
@@ -62,7 +62,7 @@ def _fetch(trades, time, open_, high, low):  # type: ignore[no-untyped-def]
     return prices + float(seconds & 1)
 
 
-@kernel((FLOATS,))
+@kernel((FLOATS,), borrows=True)
 def _lowest(series):  # type: ignore[no-untyped-def]
     """Return the lowest value; infinity of nothing. In four lanes, as one would wait for itself."""
     rest = len(series) - len(series) % 4
@@ -78,7 +78,7 @@ def _lowest(series):  # type: ignore[no-untyped-def]
     return min(a, b, c, d)
 
 
-@kernel((FLOATS,))
+@kernel((FLOATS,), borrows=True)
 def _highest(series):  # type: ignore[no-untyped-def]
     """Return the highest value; minus infinity of nothing. In four lanes, as one would wait for itself."""
     rest = len(series) - len(series) % 4
@@ -94,13 +94,13 @@ def _highest(series):  # type: ignore[no-untyped-def]
     return max(a, b, c, d)
 
 
-@kernel((F64, FLOATS_OUT))
+@kernel((F64, FLOATS_OUT), borrows=True)
 def _fill(value, series):  # type: ignore[no-untyped-def]
     for t in range(len(series)):
         series[t] = value
 
 
-@kernel((FLOATS,))
+@kernel((FLOATS,), borrows=True)
 def _fetch_all(series):  # type: ignore[no-untyped-def]
     """Read every line of prices, and return something above zero that depends on all of it."""
     total = 0.0
@@ -109,13 +109,13 @@ def _fetch_all(series):  # type: ignore[no-untyped-def]
     return total
 
 
-@kernel((BOOLS, BOOLS, BOOLS_OUT))
+@kernel((BOOLS, BOOLS, BOOLS_OUT), borrows=True)
 def _either(one, other, either):  # type: ignore[no-untyped-def]
     for t in range(len(either)):
         either[t] = one[t] | other[t]
 
 
-@kernel((F64, F64, FLOATS, FLOATS_OUT))
+@kernel((F64, F64, FLOATS, FLOATS_OUT), borrows=True)
 def _hold(cash, units, close, equity):  # type: ignore[no-untyped-def]
     """Set equity to cash and the worth of the units."""
     for t in range(len(close)):

@@ -20,9 +20,11 @@ from strategies.indicators.kernel import BOOL, BOOLS, F64, FLOATS, FLOATS_OUT, I
 
 MIN_BARS = 2
 
-# What the kernels read of a symbol: time, four prices, entry and exit, the same for short positions, true ranges.
-SERIES = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS)
+# What the kernels read of a symbol: time, four prices, entry and exit, the same for short positions, stops and targets,
+# of which there may be none, and true ranges.
+SERIES = (INTS, FLOATS, FLOATS, FLOATS, FLOATS, BOOLS, BOOLS, BOOLS, BOOLS, FLOATS, FLOATS, FLOATS)
 Series = tuple[npt.NDArray[Any], ...]
+NO_LEVELS: FloatArray = np.zeros(0)
 
 NO_FACTOR = math.nan
 
@@ -100,16 +102,18 @@ def check_inputs(bars: Bars, signals: Signals, rules: Rules) -> None:
 
 
 def series_of(bars: Bars, signals: Signals, rules: Rules) -> Series:
-    """Return the checked series of one symbol that the kernels read: prices, signals and average true ranges."""
+    """Return the checked series of one symbol that the kernels read: prices, signals, levels, average true ranges."""
     check_inputs(bars, signals, rules)
     entry, exit_ = np.ascontiguousarray(signals.entry), np.ascontiguousarray(signals.exit)
     prices = (bars.time, bars.open, bars.high, bars.low, bars.close)
+    stops = NO_LEVELS if signals.stop is None else np.ascontiguousarray(signals.stop)
+    targets = NO_LEVELS if signals.target is None else np.ascontiguousarray(signals.target)
     if coded(rules).is_plain:
-        return (*prices, entry, exit_, exit_, entry, bars.close)
+        return (*prices, entry, exit_, exit_, entry, stops, targets, bars.close)
     short_entry = exit_ if signals.short_entry is None else np.ascontiguousarray(signals.short_entry)
     short_exit = entry if signals.short_exit is None else np.ascontiguousarray(signals.short_exit)
     ranges = atr(bars.high, bars.low, bars.close, rules.atr_bars) if rules.trailing_atr is not None else bars.close
-    return (*prices, entry, exit_, short_entry, short_exit, ranges)
+    return (*prices, entry, exit_, short_entry, short_exit, stops, targets, ranges)
 
 
 def most_trades(series: Series, rules: Rules) -> int:
@@ -129,16 +133,17 @@ def _check_annual(rules: Rules, bars_per_year: float) -> None:
             raise RulesError(key, f"needs bars_per_year, the bars of a year; it is {bars_per_year!r}")
 
 
-@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT))
+@kernel((*SERIES, CODED_IN, BOOL, F64, TRADES_OUT, FLOATS_OUT), borrows=True)
 def _simulate(  # type: ignore[no-untyped-def]
-    time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, is_plain, bars_a_year, trades,
-    equity,
+    time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, ranges, rules, is_plain,
+    bars_a_year, trades, equity,
 ):  # fmt: skip
     """Fill trades and equity and return the number of trades."""
-    if is_plain:
+    if is_plain and len(stops) == 0 and len(targets) == 0:
         n_trades = _simulate_plain(time, open_, high, low, close, entry, exit_, rules, bars_a_year, trades, equity)
         if n_trades >= 0:
             return n_trades
     return _simulate_general(
-        time, open_, high, low, close, entry, exit_, short_entry, short_exit, ranges, rules, bars_a_year, trades, equity
-    )
+        time, open_, high, low, close, entry, exit_, short_entry, short_exit, stops, targets, ranges, rules,
+        bars_a_year, trades, equity,
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from strategies.indicators.kernel import F64, FLOATS, I64, kernel
 RULES_IN = CODED_IN.dtype
 
 
-@kernel((FLOATS, I64, I64))
+@kernel((FLOATS, I64, I64), borrows=True)
 def _volatility(close, last, n_returns):  # type: ignore[no-untyped-def]
     """Return the standard deviation (n - 1) of the returns up to ``last``; NaN if there are too few."""
     if last < n_returns:
@@ -26,7 +26,7 @@ def _volatility(close, last, n_returns):  # type: ignore[no-untyped-def]
     return np.sqrt(squares / (n_returns - 1))
 
 
-@kernel((RULES_IN, I64, F64, F64, F64, FLOATS, I64, F64))
+@kernel((RULES_IN, I64, F64, F64, F64, FLOATS, I64, F64), borrows=True)
 def _sized(rule, side, worth, cash, price, close, decided, bars_a_year):  # type: ignore[no-untyped-def]
     """Return the units of a position that is filled near ``price``, 0 for none."""
     budget = worth
@@ -76,7 +76,7 @@ def _sized(rule, side, worth, cash, price, close, decided, bars_a_year):  # type
     return 0.0 if is_checked and needed > cash * (1.0 + 1e-12) and units < np.inf else units
 
 
-@kernel((RULES_IN, F64, F64, F64))
+@kernel((RULES_IN, F64, F64, F64), borrows=True)
 def _committed(rule, units, filled, cash):  # type: ignore[no-untyped-def]
     """Return what a position takes of the account, costs included; all of it if only rounding would be left."""
     needed = units * filled * (1.0 + rule.fee_pct) + rule.fixed_fee

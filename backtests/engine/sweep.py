@@ -146,7 +146,23 @@ def _sweep_every(  # type: ignore[no-untyped-def]
     for i in range(len(first)):
         _cross_both(lines[first[i]], lines[second[i]], entry, exit_)
         n_trades = _simulate(
-            time, open_, high, low, close, entry, exit_, exit_, entry, close, rules, True, bars_a_year, trades, equity
+            time,
+            open_,
+            high,
+            low,
+            close,
+            entry,
+            exit_,
+            exit_,
+            entry,
+            close[:0],
+            close[:0],
+            close,
+            rules,
+            True,
+            bars_a_year,
+            trades,
+            equity,
         )
         _measure(time, close, equity, trades[:n_trades], rules, bars_a_year, values[i])
 

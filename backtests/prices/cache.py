@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -12,13 +13,28 @@ from strategies.bars import Bars
 
 Key = tuple[int, str]
 
+# Six columns of eight bytes.
+BAR_BYTES = 48
+
+# The first and the last period that a block can have.
+ALL_PERIODS = (0, 999_912)
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A symbol's bars with the checksums of the blocks that they come from."""
+    """A symbol's bars with the checksums and the periods of the blocks that they come from."""
 
     bars: Bars
     checksums: tuple[str, ...]
+    periods: tuple[int, ...]
+
+    def checksums_within(self, periods: tuple[int, int]) -> list[str]:
+        """Return the checksums of the blocks from the first to the last of these periods."""
+        first, last = periods
+        if self.periods and first <= self.periods[0] and self.periods[-1] <= last:
+            return list(self.checksums)
+        pairs = zip(self.checksums, self.periods, strict=True)
+        return [checksum for checksum, period in pairs if first <= period <= last]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +58,11 @@ class BarsCache:
         self._lock = threading.Lock()
         self._n_bytes = self._hits = self._misses = self._evictions = 0
 
-    def get(self, key: Key, checksums: tuple[str, ...]) -> Series | None:
+    def get(self, key: Key, checksums: Sequence[str], periods: tuple[int, int] = ALL_PERIODS) -> Series | None:
+        """Return a series if its blocks of these periods are still the ones with these checksums."""
         with self._lock:
             series = self._series.get(key)
-            if series is None or series.checksums != checksums:
+            if series is None or series.checksums_within(periods) != list(checksums):
                 self._misses += 1
                 return None
             self._series.move_to_end(key)
@@ -75,8 +92,8 @@ class BarsCache:
 
 
 def size_of(series: Series) -> int:
-    """Return the bytes that a series' columns take: six of eight bytes a bar."""
-    return 48 * len(series.bars)
+    """Return the bytes that a series' columns take."""
+    return BAR_BYTES * len(series.bars)
 
 
 BARS_CACHE = BarsCache(settings.BARS_CACHE_BYTES)

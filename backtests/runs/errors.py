@@ -1,9 +1,11 @@
 """Errors of runs.
 
 RunError
-└── RequestRefused          a run that cannot be started as asked; names the field
-    ├── ParameterRefused    a parameter of the strategy is why
-    └── RuleRefused         a rule is why
+├── RequestRefused          a run that cannot be started as asked; names the field
+│   ├── ParameterRefused    a parameter of the strategy is why
+│   └── RuleRefused         a rule is why
+├── TooManyRuns             a run that cannot be started now, as its owner has too many
+└── WrongState              a run cannot be paused, resumed, cancelled or tried again as it is
 """
 
 from __future__ import annotations
@@ -28,3 +30,11 @@ class ParameterRefused(RequestRefused):
 
 class RuleRefused(RequestRefused):
     """A rule that there is not, or a value that it does not take: what was asked for may be called like a field."""
+
+
+class TooManyRuns(RunError):
+    """A run that cannot be started now: as many of its owner wait as may. It says how many, and what to do."""
+
+
+class WrongState(RunError):
+    """A run is not in a state from which what was asked for leads anywhere; the message names it and those that are."""

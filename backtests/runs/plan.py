@@ -12,9 +12,10 @@ from django.db.models import Max, Min, Q, Sum
 from backtests.models import Interval, PriceBlock, Universe
 from backtests.runs.request import bounds_s
 
-# A chunk is saved and shown as a whole: few enough symbols to look alive, few enough bars to take about 50 ms.
+# A chunk is saved and shown as a whole: few enough symbols to look alive, few enough bars to take some 20 ms and no
+# memory to speak of.
 MOST_SYMBOLS = 128
-MOST_BARS = 1_500_000
+MOST_BARS = 400_000
 
 
 @dataclass(frozen=True, slots=True)

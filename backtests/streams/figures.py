@@ -12,10 +12,11 @@ def signed_pct(value: float | None, digits: int = 1) -> str:
     """Return a percentage with its sign, such as +12.3 %."""
     if value is None:
         return NO_VALUE
-    text = f"{abs(value):,.{digits}f} %"
-    if float(f"{value:.{digits}f}") == 0:
-        return text
-    return f"+{text}" if value > 0 else f"{MINUS}{text}"
+    text = f"{value:+,.{digits}f} %"
+    # What is shown as zero has no sign.
+    if text[1] == "0" and not text.strip("+-0. %"):
+        return text[1:]
+    return text if text[0] == "+" else f"{MINUS}{text[1:]}"
 
 
 def pct(value: float | None, digits: int = 0) -> str:
@@ -27,8 +28,10 @@ def ratio(value: float | None, digits: int = 2) -> str:
     """Return a ratio such as 1.25."""
     if value is None:
         return NO_VALUE
-    text = f"{abs(value):.{digits}f}"
-    return f"{MINUS}{text}" if float(f"{value:.{digits}f}") < 0 else text
+    text = f"{value:.{digits}f}"
+    if text[0] != "-":
+        return text
+    return f"{MINUS}{text[1:]}" if text.strip("-0.") else text[1:]
 
 
 def count(value: int | None) -> str:
@@ -56,3 +59,36 @@ def duration(span: timedelta | float | None) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def computing(elapsed_us: int) -> str:
+    """Return what computing one symbol took: 85 µs, 1.2 ms, 3.2 s."""
+    if elapsed_us < 1000:
+        return f"{elapsed_us} µs"
+    return f"{elapsed_us / 1000:.1f} ms" if elapsed_us < 1_000_000 else duration(elapsed_us / 1e6)
+
+
+def p_value(value: float | None) -> str:
+    """Return a probability as a test's outcome: p = 0.04, p < 0.001."""
+    if value is None:
+        return ""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def money(value: float | None) -> str:
+    """Return an amount with its sign and without cents: +1,234; large ones in millions."""
+    if value is None:
+        return NO_VALUE
+    size = abs(value)
+    text = f"{size:,.0f}" if size < 1e6 else f"{size / 1e6:,.2f} M" if size < 1e9 else f"{size / 1e9:,.2f} bn"
+    if round(size) == 0:
+        return "0"
+    return f"+{text}" if value > 0 else f"{MINUS}{text}"
+
+
+def rate(count: int, seconds: float | None) -> str:
+    """Return how many there were a second: 3,120/s, 4.2/s."""
+    if not seconds or not count:
+        return NO_VALUE
+    each_s = count / seconds
+    return f"{each_s:,.0f}/s" if each_s >= 10 else f"{each_s:.1f}/s"

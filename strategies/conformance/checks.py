@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from strategies.bars import PRICE_FIELDS, Bars, BoolArray, IntArray, Signals
+from strategies.bars import PRICE_FIELDS, Bars, BoolArray, FloatArray, IntArray, Signals
 from strategies.base import Strategy
 from strategies.errors import ContractBroken, SignalsError, StrategyError
 
@@ -44,7 +44,7 @@ def check_truncated(strategy: Strategy, bars: Bars) -> None:
             after_it = t - 1 == bar or first_difference(strategy.signals(bars[: bar + 1]), head(whole, bar + 1))
             when = "the bars after it are removed" if after_it else f"only the first {t} bars are given"
             raise ContractBroken(
-                f"the {name} of {{bar}} is {_word(whole, name, bar)}, and {_word(part, name, bar)} when {when}", bar
+                f"the {name} of {{bar}} is {word(whole, name, bar)}, and {word(part, name, bar)} when {when}", bar
             )
     _check_part_first(strategy, bars)
 
@@ -64,7 +64,7 @@ def _check_part_first(strategy: Strategy, bars: Bars) -> None:
             raise ContractBroken(f"{error}, when it has seen the first {t} of these bars before") from error
         if (found := first_difference(part, head(whole, t))) is not None:
             name, bar = found
-            was, became = _word(whole, name, bar), _word(part, name, bar)
+            was, became = word(whole, name, bar), word(part, name, bar)
             when = f"it sees the first {t} bars before all of them, on prices {factor} times as high"
             raise ContractBroken(f"the {name} of {{bar}} is {was}, and {became} when {when}", bar)
 
@@ -81,7 +81,7 @@ def check_future_changed(strategy: Strategy, bars: Bars) -> None:
             changed = strategy.signals(other)
             if (found := first_difference(head(changed, t), head(whole, t))) is not None:
                 name, bar = found
-                was, became = _word(whole, name, bar), _word(changed, name, bar)
+                was, became = word(whole, name, bar), word(changed, name, bar)
                 later = "the next bar" if t - bar == 1 else f"{t - bar} bars later"
                 when = f"the prices from {later} on are multiplied by {factor:g}"
                 raise ContractBroken(f"the {name} of {{bar}} is {was}, and {became} when {when}", bar)
@@ -143,12 +143,27 @@ def flags_of(signals: Signals) -> dict[str, BoolArray]:
     return {"entry": signals.entry, "exit": signals.exit, "short entry": short_entry, "short exit": short_exit}
 
 
+def levels_of(signals: Signals) -> dict[str, FloatArray]:
+    """Return the prices that come with the signals, NaN for none."""
+    none = np.full(len(signals.entry), np.nan)
+    return {
+        "stop": none if signals.stop is None else signals.stop,
+        "target": none if signals.target is None else signals.target,
+    }
+
+
 def first_difference(signals: Signals, others: Signals) -> tuple[str, int] | None:
     """Return where two signals of one length first differ, as the name of the array and the bar, or None."""
     found = []
     other_flags = flags_of(others)
     for name, flags in flags_of(signals).items():
         differs = flags != other_flags[name]
+        if np.any(differs):
+            found.append((int(np.argmax(differs)), name))
+    other_levels = levels_of(others)
+    for name, levels in levels_of(signals).items():
+        other = other_levels[name]
+        differs = (levels != other) & ~(np.isnan(levels) & np.isnan(other))
         if np.any(differs):
             found.append((int(np.argmax(differs)), name))
     if not found:
@@ -159,8 +174,7 @@ def first_difference(signals: Signals, others: Signals) -> tuple[str, int] | Non
 
 def head(signals: Signals, t: int) -> Signals:
     """Return the first t signals."""
-    short = (None if flags is None else flags[:t] for flags in (signals.short_entry, signals.short_exit))
-    return Signals(signals.entry[:t], signals.exit[:t], *short)
+    return signals[:t]
 
 
 def writable(bars: Bars) -> Bars:
@@ -216,11 +230,15 @@ def _spread(n: int, first: int, last: int) -> IntArray:
 def _refuse_difference(first: Signals, second: Signals, when: str) -> None:
     if (found := first_difference(first, second)) is not None:
         name, bar = found
-        was, became = _word(first, name, bar), _word(second, name, bar)
+        was, became = word(first, name, bar), word(second, name, bar)
         raise ContractBroken(f"the {name} of {{bar}} is {was}, and {became} {when}", bar)
 
 
-def _word(signals: Signals, name: str, bar: int) -> str:
+def word(signals: Signals, name: str, bar: int) -> str:
+    """Return what a signal is on a bar: true or false, or a price."""
+    levels = levels_of(signals)
+    if name in levels:
+        return "none" if np.isnan(levels[name][bar]) else f"{levels[name][bar]:.8g}"
     return "true" if flags_of(signals)[name][bar] else "false"
 
 

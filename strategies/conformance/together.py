@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from strategies.bars import Bars, Signals
 from strategies.base import Strategy
-from strategies.conformance.checks import HARDLY_ANY, first_difference, flags_of
+from strategies.conformance.checks import HARDLY_ANY, first_difference, word
 from strategies.errors import ContractBroken, SignalsError
 from strategies.together import TOGETHER
 
@@ -70,6 +70,6 @@ def _compare(series: Series, expected: Signals, given: object, *, place: int, n_
         raise ContractBroken(f"{error}, from {where}", symbol=series.symbol) from error
     if (found := first_difference(given, expected)) is not None:
         name, bar = found
-        was, became = ("true" if flags_of(signals)[name][bar] else "false" for signals in (expected, given))
+        was, became = (word(signals, name, bar) for signals in (expected, given))
         problem = f"the {name} of {{bar}} is {was} from signals, and {became} from {where}"
         raise ContractBroken(problem, series.first + bar, series.symbol)

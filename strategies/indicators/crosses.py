@@ -78,7 +78,7 @@ def _crossed(series: FloatArray, other: FloatArray | float, sign: float) -> Bool
     return crossed
 
 
-@kernel((FLOATS, FLOATS, F64, BOOLS_OUT))
+@kernel((FLOATS, FLOATS, F64, BOOLS_OUT), borrows=True)
 def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
     if len(series) > 0:
         crossed[0] = False
@@ -88,7 +88,7 @@ def _cross_series(series, other, sign, crossed):  # type: ignore[no-untyped-def]
         crossed[t] = is_beyond & (sign * (series[t - 1] - other[t - 1]) <= TIE * abs(other[t - 1]))
 
 
-@kernel((FLOATS, FLOATS, BOOLS_OUT, BOOLS_OUT))
+@kernel((FLOATS, FLOATS, BOOLS_OUT, BOOLS_OUT), borrows=True)
 def _cross_both(series, other, above, below):  # type: ignore[no-untyped-def]
     if len(series) > 0:
         above[0] = below[0] = False
@@ -101,7 +101,7 @@ def _cross_both(series, other, above, below):  # type: ignore[no-untyped-def]
         below[t] = (now < -tie) & (before >= -tie_before)
 
 
-@kernel((FLOATS, F64, F64, BOOLS_OUT))
+@kernel((FLOATS, F64, F64, BOOLS_OUT), borrows=True)
 def _cross_level(series, level, sign, crossed):  # type: ignore[no-untyped-def]
     if len(series) > 0:
         crossed[0] = False

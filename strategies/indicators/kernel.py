@@ -34,17 +34,23 @@ Kernel = Callable[..., Any]
 _FOLDERS: set[Path] = set()
 
 
-def kernel(*signatures: Any, fastmath: Collection[str] = ()) -> Callable[[Kernel], Kernel]:
+def kernel(*signatures: Any, fastmath: Collection[str] = (), borrows: bool = False) -> Callable[[Kernel], Kernel]:
     """Compile a function for these signatures, without the GIL and with the result kept on disk.
 
     Division follows NumPy (a division by zero is infinity or NaN, never an exception): kernels that divide test first.
-    ``fastmath`` names what LLVM may assume of this function's floats; nothing unless its values allow it.
+    ``fastmath`` names what LLVM may assume of this function's floats; nothing unless its values allow it. A kernel that
+    ``borrows`` makes no array of its own: those of its caller are then not counted whenever it cuts a part of one, nor
+    wrapped one by one where Python calls it, which takes as long as some of the loops do.
     """
+    # False is the only value that says something: callers and callees may differ.
+    counted: Any = {"_nrt": False} if borrows else {}
 
     def compiled(function: Kernel) -> Kernel:
         config.CACHE_DIR = str(cache_folder(Path(function.__code__.co_filename).parent))  # type: ignore[attr-defined]
         try:
-            made = njit(list(signatures), nogil=True, cache=True, error_model="numpy", fastmath=set(fastmath))(function)
+            made = njit(
+                list(signatures), nogil=True, cache=True, error_model="numpy", fastmath=set(fastmath), **counted
+            )(function)
         finally:
             config.CACHE_DIR = ""  # type: ignore[attr-defined]
         return cast(Kernel, made)

@@ -121,7 +121,7 @@ def pivots(high: FloatArray, low: FloatArray, close: FloatArray, period: int) ->
     """
     period = checked_period("pivots", period)
     n, (high, low, close) = checked_inputs("pivots", high=high, low=low, close=close)
-    top, bottom = window_highs(high, period)[0][:-1], window_lows(low, period)[0][:-1]
+    top, bottom = window_highs(high, period)[:-1], window_lows(low, period)[:-1]
     pivot = typical_price(top, bottom, close[:-1])
     levels = (
         pivot,

@@ -189,7 +189,7 @@ def williams_r(high: FloatArray, low: FloatArray, close: FloatArray, period: int
     """
     period = checked_period("williams_r", period, low=2)
     n, (high, low, close) = checked_inputs("williams_r", high=high, low=low, close=close)
-    highest, lowest = window_highs(high, period)[0], window_lows(low, period)[0]
+    highest, lowest = window_highs(high, period), window_lows(low, period)
     return padded(ratio(-100.0 * (highest - close), highest - lowest, -50.0), n)
 
 
@@ -262,7 +262,7 @@ def ultimate(high: FloatArray, low: FloatArray, close: FloatArray, fast: int, me
 
 def place_of(high: FloatArray, low: FloatArray, close: FloatArray, period: int, *, least: float = 0.0) -> FloatArray:
     """Return where checked closes stand in their window, 0 to 100; 50 where it spans ``least`` or less."""
-    highest, lowest = window_highs(high, period)[0], window_lows(low, period)[0]
+    highest, lowest = window_highs(high, period), window_lows(low, period)
     span = highest - lowest
     return np.where(span <= least, 50.0, ratio(100.0 * (close - lowest), span, 50.0))
 

@@ -27,4 +27,4 @@ def average_range(high: FloatArray, low: FloatArray, close: FloatArray, period: 
 
 def middle_of(high: FloatArray, low: FloatArray, period: int) -> FloatArray:
     """Return the middle between highest high and lowest low; NaN before index ``period - 1``."""
-    return (window_highs(high, period)[0] + window_lows(low, period)[0]) / 2.0
+    return (window_highs(high, period) + window_lows(low, period)) / 2.0

@@ -14,9 +14,12 @@ from strategies.indicators.arguments import (
     padded,
     ratio,
 )
+from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, kernel
 from strategies.indicators.windows import (
+    window_high_ages,
     window_highs,
     window_lines,
+    window_low_ages,
     window_lows,
     window_moments,
     window_products,
@@ -50,7 +53,7 @@ def rolling_min(series: FloatArray, period: int) -> FloatArray:
     """
     period = checked_period("rolling_min", period)
     n, values = checked_series("rolling_min", series)
-    return padded(window_lows(values, period)[0], n)
+    return padded(window_lows(values, period), n)
 
 
 def rolling_max(series: FloatArray, period: int) -> FloatArray:
@@ -60,7 +63,7 @@ def rolling_max(series: FloatArray, period: int) -> FloatArray:
     """
     period = checked_period("rolling_max", period)
     n, values = checked_series("rolling_max", series)
-    return padded(window_highs(values, period)[0], n)
+    return padded(window_highs(values, period), n)
 
 
 def rolling_argmin(series: FloatArray, period: int) -> FloatArray:
@@ -76,7 +79,7 @@ def rolling_argmin(series: FloatArray, period: int) -> FloatArray:
     """
     period = checked_period("rolling_argmin", period)
     n, values = checked_series("rolling_argmin", series)
-    return padded(window_lows(values, period)[1], n)
+    return padded(window_low_ages(values, period), n)
 
 
 def rolling_argmax(series: FloatArray, period: int) -> FloatArray:
@@ -86,7 +89,7 @@ def rolling_argmax(series: FloatArray, period: int) -> FloatArray:
     """
     period = checked_period("rolling_argmax", period)
     n, values = checked_series("rolling_argmax", series)
-    return padded(window_highs(values, period)[1], n)
+    return padded(window_high_ages(values, period), n)
 
 
 def rolling_median(series: FloatArray, period: int) -> FloatArray:
@@ -268,4 +271,13 @@ def zscore(series: FloatArray, period: int) -> FloatArray:
     period = checked_period("zscore", period, low=2)
     n, values = checked_series("zscore", series)
     mean, squares = window_moments(values, period)
-    return padded(ratio(values - mean, np.sqrt(squares / period)), n)
+    _set_scores(values, mean, float(period), squares)
+    return padded(squares, n)
+
+
+@kernel((FLOATS, FLOATS, F64, FLOATS_OUT))
+def _set_scores(series, mean, period, squares):  # type: ignore[no-untyped-def]
+    """Set the z-scores where the squared deviations stand."""
+    for t in range(len(series)):
+        deviation = np.sqrt(squares[t] / period)
+        squares[t] = (series[t] - mean[t]) / deviation if deviation != 0.0 else 0.0

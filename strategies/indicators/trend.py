@@ -9,7 +9,7 @@ from strategies.indicators.arguments import checked_factor, checked_inputs, chec
 from strategies.indicators.averages import wilder
 from strategies.indicators.kernel import F64, FLOATS, FLOATS_OUT, I64, kernel
 from strategies.indicators.ranges import average_range
-from strategies.indicators.windows import window_highs, window_lows
+from strategies.indicators.windows import window_high_ages, window_low_ages
 
 
 def adx(high: FloatArray, low: FloatArray, close: FloatArray, period: int) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -76,8 +76,8 @@ def aroon(high: FloatArray, low: FloatArray, period: int) -> tuple[FloatArray, F
     """
     period = checked_period("aroon", period, low=2)
     n, (high, low) = checked_inputs("aroon", high=high, low=low)
-    up = 100.0 * (period - window_highs(high, period + 1)[1]) / period
-    down = 100.0 * (period - window_lows(low, period + 1)[1]) / period
+    up = 100.0 * (period - window_high_ages(high, period + 1)) / period
+    down = 100.0 * (period - window_low_ages(low, period + 1)) / period
     return padded(up, n), padded(down, n), padded(up - down, n)
 
 
@@ -157,6 +157,19 @@ def parabolic_sar(high: FloatArray, low: FloatArray, step: float, maximum: float
     return padded(stops, n)
 
 
+@kernel((FLOATS_OUT, FLOATS_OUT, FLOATS_OUT))
+def _set_directions(plus, minus, strength):  # type: ignore[no-untyped-def]
+    """Set both DI and DX where rises, falls and ranges stand. Apart from sums, divisions go several in one step."""
+    for t in range(len(plus)):
+        rises = plus[t]
+        falls = minus[t]
+        ranges = strength[t]
+        plus[t] = 100.0 * rises / ranges
+        minus[t] = 100.0 * falls / ranges
+        moved = rises + falls
+        strength[t] = 100.0 * abs(rises - falls) / moved if moved > 0.0 else 0.0
+
+
 @kernel((FLOATS, FLOATS, FLOATS, I64, FLOATS_OUT, FLOATS_OUT, FLOATS_OUT))
 def _directions(high, low, close, period, plus, minus, strength):  # type: ignore[no-untyped-def]
     n = len(close)
@@ -164,29 +177,34 @@ def _directions(high, low, close, period, plus, minus, strength):  # type: ignor
     minus[: min(period, n)] = np.nan
     strength[: min(period, n)] = np.nan
     rises = falls = ranges = 0.0
-    keep = (period - 1.0) / period
-    plus_di = minus_di = dx = 0.0
+    least = np.inf
     for t in range(1, n):
-        if t >= period:
-            rises *= keep
-            falls *= keep
-            ranges *= keep
         up = high[t] - high[t - 1]
         down = low[t - 1] - low[t]
-        if up > down and up > 0.0:
-            rises += up
-        elif down > up and down > 0.0:
-            falls += down
-        ranges += max(high[t], close[t - 1]) - min(low[t], close[t - 1])
+        keep = (period - 1.0) / period if t >= period else 1.0
+        # Chosen and not branched to: which of the two it is, the processor could only guess.
+        rises = rises * keep + (up if (up > down) & (up > 0.0) else 0.0)
+        falls = falls * keep + (down if (down > up) & (down > 0.0) else 0.0)
+        ranges = ranges * keep + (max(high[t], close[t - 1]) - min(low[t], close[t - 1]))
         if t >= period:
-            # Prices at rest keep their values: so near to zero the sums lose their digits.
-            if ranges > 1e-290:
-                plus_di = 100.0 * rises / ranges
-                minus_di = 100.0 * falls / ranges
-                dx = 100.0 * abs(rises - falls) / (rises + falls) if rises + falls > 0.0 else 0.0
-            plus[t] = plus_di
-            minus[t] = minus_di
-            strength[t] = dx
+            plus[t] = rises
+            minus[t] = falls
+            strength[t] = ranges
+            least = min(least, ranges)
+    # Prices at rest keep their values: so near to zero the sums lose their digits.
+    if least > 1e-290:
+        _set_directions(plus[period:], minus[period:], strength[period:])
+        return
+    plus_di = minus_di = dx = 0.0
+    for t in range(period, n):
+        if strength[t] > 1e-290:
+            _set_directions(plus[t : t + 1], minus[t : t + 1], strength[t : t + 1])
+            plus_di = plus[t]
+            minus_di = minus[t]
+            dx = strength[t]
+        plus[t] = plus_di
+        minus[t] = minus_di
+        strength[t] = dx
 
 
 @kernel((FLOATS, FLOATS, FLOATS, I64, FLOATS_OUT, FLOATS_OUT))

@@ -203,7 +203,7 @@ def donchian(high: FloatArray, low: FloatArray, period: int) -> tuple[FloatArray
     """
     period = checked_period("donchian", period)
     n, (high, low) = checked_inputs("donchian", high=high, low=low)
-    upper, lower = window_highs(high, period)[0], window_lows(low, period)[0]
+    upper, lower = window_highs(high, period), window_lows(low, period)
     return padded(upper, n), padded((upper + lower) / 2.0, n), padded(lower, n)
 
 

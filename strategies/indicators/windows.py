@@ -46,18 +46,32 @@ def window_products(series: FloatArray, other: FloatArray, period: int) -> tuple
     return squares, other_squares, products
 
 
-def window_highs(series: FloatArray, period: int) -> tuple[FloatArray, FloatArray]:
-    """Return the highest of the last ``period`` values and how many bars ago it was, the latest of equal ones."""
-    highest, age = np.empty(len(series)), np.empty(len(series))
-    _window_extremes(series, period, 1.0, highest, age)
-    return highest, age
+def window_highs(series: FloatArray, period: int) -> FloatArray:
+    """Return the highest of the last ``period`` values, the latest of equal ones; NaN before index ``period - 1``."""
+    highest = np.empty(len(series))
+    _window_extremes(series, period, 1.0, highest)
+    return highest
 
 
-def window_lows(series: FloatArray, period: int) -> tuple[FloatArray, FloatArray]:
-    """Return the lowest of the last ``period`` values and how many bars ago it was, the latest of equal ones."""
-    lowest, age = np.empty(len(series)), np.empty(len(series))
-    _window_extremes(series, period, -1.0, lowest, age)
-    return lowest, age
+def window_lows(series: FloatArray, period: int) -> FloatArray:
+    """Return the lowest of the last ``period`` values, the latest of equal ones; NaN before index ``period - 1``."""
+    lowest = np.empty(len(series))
+    _window_extremes(series, period, -1.0, lowest)
+    return lowest
+
+
+def window_high_ages(series: FloatArray, period: int) -> FloatArray:
+    """Return how many bars ago the highest of the last ``period`` values was, the latest of equal ones."""
+    age = np.empty(len(series))
+    _window_ages(series, period, 1.0, age)
+    return age
+
+
+def window_low_ages(series: FloatArray, period: int) -> FloatArray:
+    """Return how many bars ago the lowest of the last ``period`` values was, the latest of equal ones."""
+    age = np.empty(len(series))
+    _window_ages(series, period, -1.0, age)
+    return age
 
 
 def window_ranks(series: FloatArray, period: int, fraction: float) -> tuple[FloatArray, FloatArray]:
@@ -199,11 +213,36 @@ def _window_products(series, other, period, squares, other_squares, products):  
             products[last + i] = tail[4, i] + ab - total * other_total * share
 
 
-@kernel((FLOATS, I64, F64, FLOATS_OUT, FLOATS_OUT))
-def _window_extremes(series, period, sign, extreme, age):  # type: ignore[no-untyped-def]
-    """The highest for sign 1, the lowest for -1, from a queue of the bars that a later one has not yet passed."""
+@kernel((FLOATS, I64, F64, FLOATS_OUT))
+def _window_extremes(series, period, sign, extreme):  # type: ignore[no-untyped-def]
+    """The highest for sign 1, the lowest for -1: that of the end of one block and of the start of the next.
+
+    Nothing here depends on a comparison that the processor would have to guess, as a queue of bars does.
+    """
     n = len(series)
     extreme[: min(period - 1, n)] = np.nan
+    if period > n:
+        return
+    tail = np.empty(period)
+    for start in range(0, n - period + 1, period):
+        last = start + period - 1
+        best = -np.inf
+        for i in range(period - 1, -1, -1):
+            value = sign * series[start + i]
+            best = value if value > best else best
+            tail[i] = best
+        extreme[last] = sign * tail[0]
+        best = -np.inf
+        for i in range(1, min(period, n - last)):
+            value = sign * series[last + i]
+            best = best if best > value else value
+            extreme[last + i] = sign * (tail[i] if tail[i] > best else best)
+
+
+@kernel((FLOATS, I64, F64, FLOATS_OUT))
+def _window_ages(series, period, sign, age):  # type: ignore[no-untyped-def]
+    """Bars since the highest for sign 1, the lowest for -1, from a queue of bars that a later one has not passed."""
+    n = len(series)
     age[: min(period - 1, n)] = np.nan
     queue = np.empty(n, dtype=np.int64)
     front = 0
@@ -216,7 +255,6 @@ def _window_extremes(series, period, sign, extreme, age):  # type: ignore[no-unt
         if queue[front] <= t - period:
             front += 1
         if t >= period - 1:
-            extreme[t] = series[queue[front]]
             age[t] = t - queue[front]
 
 

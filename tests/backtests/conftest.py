@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from backtests.management.commands import run_scan
 from backtests.runs.engines import threads
 from backtests.runs.engines.threads import ThreadsEngine
 from strategies import registry
@@ -21,17 +20,17 @@ def engine(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The engine that runs are handed to. It ends with the test, so that no thread holds on to the test database."""
     started = ThreadsEngine(n_workers=3)
     monkeypatch.setattr(threads, "ENGINE", started)
-    monkeypatch.setattr(run_scan, "ENGINE", started)
     yield started
     started.stop()
 
 
 @pytest.fixture
-def idle_engine(db: None, monkeypatch: pytest.MonkeyPatch) -> ThreadsEngine:
+def idle_engine(db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[ThreadsEngine]:
     """An engine without workers: runs are handed to it and stay as they were saved."""
     started = ThreadsEngine(n_workers=0)
     monkeypatch.setattr(threads, "ENGINE", started)
-    return started
+    yield started
+    started.stop()
 
 
 @pytest.fixture

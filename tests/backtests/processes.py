@@ -44,26 +44,36 @@ class Server:
 
 @dataclass
 class Outside:
-    """Starts manage.py in a data folder of its own whose database is that of the test; ends what it started."""
+    """Starts manage.py in a data folder of its own whose database is that of the test; ends what it started.
+
+    ``database`` are the variables of another database.
+    """
 
     data_dir: Path
+    database: dict[str, str] | None = None
     _started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if connection.vendor == "sqlite":
+        if self.database is None and connection.vendor == "sqlite":
             (self.data_dir / "trawl.sqlite3").symlink_to(connection.settings_dict["NAME"])
 
     def environment(self, **variables: str) -> dict[str, str]:
         foreign = ("TRAWL_", "GATE_", "DATABASE_URL", "REDIS_URL")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
         own = {"TRAWL_DATA_DIR": str(self.data_dir), "TRAWL_WORKERS": "1", "PYTHONUNBUFFERED": "1"}
-        return {**kept, **own, **_database(), "DJANGO_SETTINGS_MODULE": "tests.gated.settings", **variables}
+        database = _database() if self.database is None else self.database
+        return {**kept, **own, **database, "DJANGO_SETTINGS_MODULE": "tests.gated.settings", **variables}
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
+        return self.execute(str(MANAGE), *arguments, **variables)
+
+    def execute(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run Python with these arguments to its end."""
         return subprocess.run(
-            [sys.executable, str(MANAGE), *arguments],
+            [sys.executable, *arguments],
             env=self.environment(**variables),
+            cwd=settings.BASE_DIR,
             capture_output=True,
             text=True,
             check=False,

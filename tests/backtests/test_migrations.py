@@ -10,6 +10,11 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from backtests.models import Run, RunChunk, Symbol
+from backtests.runs.chunks import claim
+from backtests.runs.execute import failed
+from backtests.runs.save import save
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COLUMNS = ("backtests", "0002_metrics")
@@ -24,6 +29,12 @@ def migrated(target: tuple[str, str]) -> Any:
     loader = MigrationExecutor(connection).loader
     others = [node for node in loader.graph.leaf_nodes() if node[0] != target[0]]
     return loader.project_state([target, *others]).apps
+
+
+def latest() -> str:
+    """The name of the app's last migration."""
+    ((_, name),) = MigrationExecutor(connection).loader.graph.leaf_nodes("backtests")
+    return str(name)
 
 
 @pytest.fixture(autouse=True)
@@ -60,3 +71,21 @@ def test_the_way_back_keeps_cash_and_costs() -> None:
     save_run(migrated(RULES), "after", preset="vectorbt", rules={**MONEY, "fill": "same_close"})
     run = migrated(COLUMNS).get_model("backtests", "Run").objects.get(pk="after")
     assert {key: getattr(run, key) for key in MONEY} == MONEY
+
+
+def test_a_run_of_before_keeps_its_state_and_goes_on() -> None:
+    before = migrated(RULES)
+    save_run(before, "running", state="running", n_symbols=1, started_at=datetime(2024, 1, 1, tzinfo=UTC))
+    symbol = before.get_model("backtests", "Symbol").objects.create(ticker="AAA", market="stocks")
+    before.get_model("backtests", "RunChunk").objects.create(
+        run_id="running", index=0, symbol_ids=[symbol.pk], n_symbols=1
+    )
+    migrated(("backtests", latest()))
+    run = Run.objects.get(pk="running")
+    assert (run.state, run.owner, run.tickers, run.priority, run.max_workers) == ("running", None, [], [], None)
+    assert (run.use_cache, run.notify_email, run.notify_url, run.paused_s, run.n_cached) == (True, "", "", 0.0, 0)
+    assert Symbol.objects.get().turnover is None
+    chunk = claim("running")
+    assert isinstance(chunk, RunChunk)
+    assert save(chunk, failed(chunk.symbol_ids, "no 1d prices are stored"))
+    assert Run.objects.get(pk="running").state == "complete"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.db import IntegrityError, models, transaction
 from django.db.models import CheckConstraint, ProtectedError, UniqueConstraint
 from django.utils import timezone
 
 from backtests.engine import Rules, RulesError
-from backtests.models import PriceBlock, Result, Run, RunChunk, Symbol, Universe, new_run_id
-from strategies.models import Strategy
+from backtests.models import PriceBlock, Result, Run, RunChunk, ScreenRun, Symbol, Universe, new_run_id
+from backtests.schedules.models import Schedule
+from strategies.models import Screen, Strategy
 from tests.builders import execute_run, make_bars, make_run, store_universe
 
 pytestmark = pytest.mark.django_db
@@ -35,6 +37,10 @@ REFUSED: list[tuple[str, type[models.Model], dict[str, Any]]] = [
     ("run_failed_within_done", Run, {"n_failed": 2}),
     ("run_complete_is_whole", Run, {"n_done": 0}),
     ("run_complete_is_whole", Run, {"finished_at": None}),
+    ("run_cancelled_has_end", Run, {"state": "cancelled", "finished_at": None}),
+    ("run_paused_since", Run, {"state": "paused", "paused_at": None}),
+    ("run_cached_within_done", Run, {"n_cached": 2}),
+    ("run_has_workers", Run, {"max_workers": 0}),
     ("run_interval_known", Run, {"interval": "2d"}),
     ("run_dates_ordered", Run, {"start_date": date(2020, 1, 2), "end_date": date(2020, 1, 1)}),
     ("run_chunk_has_symbols", RunChunk, {"n_symbols": 0}),
@@ -42,21 +48,35 @@ REFUSED: list[tuple[str, type[models.Model], dict[str, Any]]] = [
     ("result_or_reason", Result, {"reason": "both a result and a reason"}),
     ("result_or_reason", Result, {"return_pct": None}),
     ("strategy_has_key", Strategy, {"key": ""}),
+    ("screen_has_name", Screen, {"name": ""}),
+    ("screen_has_formula", Screen, {"formula": ""}),
+    ("screen_run_interval", ScreenRun, {"interval": "2d"}),
+    ("schedule_interval_known", Schedule, {"interval": "2d"}),
+    ("schedule_due_since", Schedule, {"due_at": NOON, "due_since": None}),
+    ("schedule_due_since", Schedule, {"due_at": None, "due_since": NOON}),
 ]
 ALLOWED: list[tuple[type[models.Model], dict[str, Any]]] = [
     (Run, {"start_date": date(2020, 1, 1), "end_date": date(2020, 1, 1)}),
     (Run, {"start_date": date(2020, 1, 1), "end_date": None}),
+    (Run, {"state": "cancelled", "n_done": 0}),
+    (Run, {"state": "paused", "paused_at": NOON, "finished_at": None}),
+    (Run, {"n_cached": 1, "max_workers": 1}),
     (RunChunk, {"state": "claimed", "leased_until": NOON}),
     (RunChunk, {"state": "waiting", "leased_until": None}),
     (Result, {"reason": "why", "return_pct": None}),
     (Symbol, {"name": "", "sector": ""}),
+    (Schedule, {"due_at": NOON, "due_since": NOON}),
 ]
 
 
 @pytest.fixture
 def _rows() -> None:
     """One valid row of every model, and no strategy but the run's."""
-    run = execute_run(make_run(store_universe("Test", {"AAA": make_bars([1.0] * 60)})))
+    universe = store_universe("Test", {"AAA": make_bars([1.0] * 60)})
+    run = execute_run(make_run(universe))
+    Screen.objects.create(name="Mine", formula="close > 1")
+    ScreenRun.objects.create(pk="abc", formula="close > 1", universe=universe)
+    Schedule.objects.create(kind=Schedule.Kind.SCREEN, name="Daily", universe=universe.slug, digest="one")
     Strategy.objects.exclude(pk=run.strategy_id).delete()
 
 
@@ -91,8 +111,17 @@ def again(row: models.Model, **values: Any) -> None:
     row.save(force_insert=True)
 
 
-TWICE: dict[str, Callable[[], None]] = {
+TWICE: dict[str, Callable[[], object]] = {
     "symbol_unique": lambda: again(Symbol.objects.get()),
+    "screen_name_unique": lambda: [
+        Screen.objects.create(name="One", formula="close", owner=User.objects.get_or_create(username="alice")[0])
+        for _ in range(2)
+    ],
+    "screen_of_nobody_name_unique": lambda: again(Screen.objects.get()),
+    "schedule_unique": lambda: [
+        Schedule.objects.create(digest="one", owner=User.objects.get_or_create(username="alice")[0]) for _ in range(2)
+    ],
+    "schedule_of_nobody_unique": lambda: again(Schedule.objects.get()),
     "price_block_unique": lambda: again(PriceBlock.objects.get()),
     "run_chunk_unique": lambda: again(RunChunk.objects.get()),
     "result_unique": lambda: again(Result.objects.get(), sequence=2),
@@ -153,12 +182,40 @@ def test_rows_say_what_they_are() -> None:
     assert str(run) == f"{run.pk}: RSI reversion on Test"
     assert str(RunChunk.objects.get()) == f"{run.pk} chunk 0"
     assert str(Result.objects.get()) == f"AAA in {run.pk}"
+    assert str(Screen.objects.get()) == "Mine"
+    assert str(ScreenRun.objects.get()) == "close > 1 on Test"
 
 
-def test_a_run_is_finished_when_it_is_complete() -> None:
-    assert Run(state="complete", finished_at=timezone.now()).is_finished
-    assert not Run(state="running").is_finished
-    assert not Run().is_finished
+@pytest.mark.parametrize("state", Run.State.values)
+def test_a_run_is_finished_when_it_is_complete_or_cancelled(state: str) -> None:
+    assert Run(state=state).is_finished == (state in {"complete", "cancelled"})
+
+
+def at(minute: float) -> datetime:
+    return NOON + timedelta(minutes=minute)
+
+
+@pytest.mark.parametrize(
+    ("times", "minutes"),
+    [
+        ({"finished_at": at(4)}, 4),
+        ({"finished_at": at(4), "paused_s": 60.0}, 3),
+        ({"paused_at": at(2)}, 2),
+        ({"paused_at": at(2), "paused_s": 60.0}, 1),
+        ({"paused_at": at(2), "finished_at": at(9)}, 2),
+        ({"finished_at": at(-1)}, 0),
+        ({"finished_at": at(1), "paused_s": 90.0}, 0),
+    ],
+    ids=str,
+)
+def test_a_run_took_as_long_as_it_was_worked_on(times: dict[str, Any], minutes: float) -> None:
+    assert Run(started_at=NOON, **times).elapsed_s == 60.0 * minutes
+
+
+def test_the_time_of_a_run_that_is_worked_on_goes_on() -> None:
+    assert Run().elapsed_s is None
+    run = Run(started_at=timezone.now() - timedelta(seconds=100), paused_s=40.0)
+    assert run.elapsed_s == pytest.approx(60.0, abs=5.0)
 
 
 def test_a_run_is_made_under_the_default_rules_unless_told_otherwise() -> None:

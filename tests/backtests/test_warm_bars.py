@@ -6,7 +6,7 @@ import pytest
 
 from backtests import prepare
 from backtests.models import PriceBlock
-from backtests.prices.cache import BARS_CACHE, BarsCache
+from backtests.prices.cache import BAR_BYTES, BARS_CACHE, BarsCache
 from tests.builders import make_bars, store_universe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,19 +27,32 @@ def test_the_bars_of_every_universe_are_decoded_in_advance() -> None:
 
 
 @pytest.mark.usefixtures("market")
-def test_decoding_in_advance_ends_before_it_would_push_bars_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = BarsCache(20 * 3 * 48)
+def test_of_universes_that_do_not_fit_nothing_is_decoded_in_advance(monkeypatch: pytest.MonkeyPatch) -> None:
+    limit = 20 * 3 * BAR_BYTES
+    small = BarsCache(limit)
     monkeypatch.setattr(prepare, "BARS_CACHE", small)
     monkeypatch.setattr("backtests.prices.store.BARS_CACHE", small)
-    monkeypatch.setattr("django.conf.settings.BARS_CACHE_BYTES", 16 * 3 * 48)
+    monkeypatch.setattr("django.conf.settings.BARS_CACHE_BYTES", limit)
+    for name, n_symbols in (("Small", 15), ("Too much beside the small one", 6)):
+        store_universe(name, {f"{name[0]}{number}": make_bars([10.0, 11.0, 12.0]) for number in range(n_symbols)})
     prepare.warm_bars()
-    assert small.state.entries == 16
+    # Those made last come first.
+    assert small.state.entries == 6
     assert small.state.evictions == 0
 
 
 @pytest.mark.usefixtures("market")
-def test_a_damaged_block_does_not_keep_the_server_from_starting(caplog: pytest.LogCaptureFixture) -> None:
-    PriceBlock.objects.update(close=b"damaged")
+def test_a_damaged_block_keeps_no_other_from_being_decoded() -> None:
+    PriceBlock.objects.filter(symbol__ticker="T07").update(close=b"damaged")
+    prepare.warm_bars()
+    assert BARS_CACHE.state.entries == len(TICKERS) - 1
+
+
+@pytest.mark.usefixtures("market")
+def test_bars_that_cannot_be_read_do_not_keep_the_server_from_starting(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(prepare, "stored_intervals", lambda _: 1 / 0)
     with caplog.at_level(logging.ERROR):
         prepare.warm_bars()
     assert "could not be decoded in advance" in caplog.text

@@ -48,7 +48,7 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     counts = ["--stocks", str(N_STOCKS), "--coins", str(N_COINS), "--hourly", str(N_HOURLY)]
     for arguments in (["migrate", "--verbosity", "0"], ["load_demo", *counts]):
         command = [sys.executable, str(MANAGE), *arguments]
-        subprocess.run(command, env=_environment(data_dir), check=True, capture_output=True, timeout=120)
+        subprocess.run(command, env=environment_of(data_dir), check=True, capture_output=True, timeout=120)
     return data_dir
 
 
@@ -61,7 +61,7 @@ def start_server(market: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         own = tmp_path_factory.mktemp("server")
         folder = data_dir or Path(shutil.copytree(market, own / "data"))
         gate = own / "gate"
-        environment = _environment(folder)
+        environment = environment_of(folder)
         if calls_before_gate:
             environment |= {"GATE_FILE": str(gate), "GATE_AFTER": str(calls_before_gate)}
         command = [sys.executable, str(MANAGE), "serve", "--port", str(port)]
@@ -92,10 +92,11 @@ def gated_server(start_server: StartServer) -> Iterator[Server]:
     started.kill()
 
 
-def _environment(data_dir: Path) -> dict[str, str]:
+def environment_of(data_dir: Path) -> dict[str, str]:
+    """Return the environment of a server or command in a data folder of its own."""
     foreign = ("TRAWL_", "GATE_", "DATABASE_URL", "REDIS_URL")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    own = {"TRAWL_DATA_DIR": str(data_dir), "TRAWL_WORKERS": "1", "TRAWL_LEASE_S": "2"}
+    own = {"TRAWL_DATA_DIR": str(data_dir), "TRAWL_WORKERS": "1", "TRAWL_LEASE_S": "2", "TRAWL_SETTLE_S": "0"}
     return {**kept, **own, "DJANGO_SETTINGS_MODULE": "tests.gated.settings", "PYTHONPATH": str(settings.BASE_DIR)}
 
 

@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import N_STOCKS, Server
-from tests.browser.test_live_run import ROWS, status
+from tests.browser.test_live_run import ROWS, start_run, status
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -13,7 +13,9 @@ def test_every_page_fits_a_phone_in_light_and_dark(browser: Browser, server: Ser
     page = context.new_page()
     page.goto(server.url)
     expect(page.locator("#preview")).to_contain_text("bars")
+    page.locator("#execution summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.get_by_role("navigation", name="Main").evaluate("links => links.scrollWidth <= links.clientWidth")
     page.get_by_role("button", name="Run", exact=True).click()
     status(page, "complete")
     expect(page.locator(ROWS)).to_have_count(N_STOCKS)
@@ -22,9 +24,27 @@ def test_every_page_fits_a_phone_in_light_and_dark(browser: Browser, server: Ser
         box = page.locator(f"{ROWS} >> nth=0").locator(part).bounding_box()
         assert box is not None
         assert box["x"] + box["width"] <= 390
+    for part in ("#run-equity svg", "#run-histogram svg", "#run-leaders", "#run-events", "#run-slow", "#filter-go"):
+        box = page.locator(part).bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
     page.goto(f"{server.url}/runs/")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.get_by_role("button", name="Finished runs").click()
+    box = page.locator("#bell-list").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
     context.close()
+
+
+def test_the_long_tickers_of_coins_stay_in_their_card(page: Page, server: Server) -> None:
+    start_run(page, server, universe="demo-crypto")
+    status(page, "complete")
+    card = page.locator("#run-leaders")
+    assert card.locator("li").count() >= 10
+    assert card.evaluate("card => card.scrollWidth <= card.clientWidth")
 
 
 def contrast(page: Page, selector: str) -> float:
@@ -67,6 +87,12 @@ def test_text_stands_out_from_its_ground(page: Page, server: Server, scheme: str
         ".symbol small",
         ".pill",
         ".badge",
+        ".legend",
+        "#run-leaders .up",
+        "#run-leaders .down",
+        "#run-events time",
+        "#run-slow span:last-child",
+        "#filter-go",
     ):
         assert contrast(page, selector) >= 4.5, selector
 

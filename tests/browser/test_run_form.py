@@ -71,9 +71,28 @@ def test_a_wrong_value_is_named_at_its_field_and_nothing_typed_is_lost(page: Pag
 def test_a_double_click_starts_one_run(page: Page, server: Server) -> None:
     before = run_count(page, server)
     page.goto(server.url)
+    # Like no other test's: an equal run would be the answer.
+    page.get_by_label("Cash").fill("4321")
     page.get_by_role("button", name="Run", exact=True).dblclick()
     status(page, "complete")
     assert run_count(page, server) == before + 1
+
+
+def test_a_run_that_was_done_before_is_the_answer_unless_it_is_to_be_computed_afresh(
+    page: Page, server: Server
+) -> None:
+    before = run_count(page, server)
+    addresses = []
+    for is_afresh in (False, False, True):
+        page.goto(server.url)
+        page.get_by_label("Cash").fill("1234")
+        page.locator("#execution summary").click()
+        page.get_by_label("Compute afresh").set_checked(is_afresh)
+        page.get_by_role("button", name="Run", exact=True).click()
+        status(page, "complete")
+        addresses.append(page.url)
+    assert addresses[0] == addresses[1] != addresses[2]
+    assert run_count(page, server) == before + 2
 
 
 def test_a_run_is_changed_and_started_again_from_its_page(page: Page, server: Server) -> None:
@@ -84,6 +103,7 @@ def test_a_run_is_changed_and_started_again_from_its_page(page: Page, server: Se
     status(page, "complete")
     page.get_by_role("link", name="Change and run again").click()
     expect(page.get_by_label("Oversold")).to_have_value("25")
+    page.get_by_label("Oversold").fill("24")
     page.get_by_role("button", name="Run", exact=True).click()
     status(page, "complete")
     assert run_count(page, server) == before + 2

@@ -17,7 +17,7 @@ from backtests.models import Run, Universe
 from backtests.runs.engines import threads
 from strategies import registry, user_strategies
 from strategies.builtins import sync_builtins
-from strategies.models import Strategy
+from strategies.models import Screen, Strategy
 from tests.builders import make_bars, make_run, store_universe
 from tests.strategies.own import write_strategy
 
@@ -278,3 +278,14 @@ def test_one_that_is_switched_off_while_its_file_is_gone_stays_off(
     registry._registry()["pull-back"] = kind
     sync_builtins()
     assert pull_back().is_active != is_left_off
+
+
+def test_a_saved_screen_is_changed_there_if_its_formula_means_something(admin_client: Client) -> None:
+    screen = Screen.objects.create(name="Mine", formula="close > 1")
+    address = f"/admin/strategies/screen/{screen.pk}/change/"
+    assert admin_client.get("/admin/strategies/screen/").status_code == 200
+    refused = admin_client.post(address, {"name": "Mine", "formula": "clse > 1"})
+    assert "did you mean `close`?" in refused.content.decode()
+    assert admin_client.post(address, {"name": "Mine", "formula": "close > 2", "is_shared": "on"}).status_code == 302
+    screen.refresh_from_db()
+    assert (screen.formula, screen.is_shared) == ("close > 2", True)

@@ -22,22 +22,29 @@ def find_chromium() -> str | None:
 
 def install_chromium() -> None:
     """Install Debian's package as root or by a sudo that asks nothing; raise SystemExit where that cannot be."""
-    if os.environ.get("CHROMIUM") or not shutil.which("apt-get"):
+    if os.environ.get("CHROMIUM"):
         raise SystemExit(MISSING)
-    prefix = _as_root()
-    print("No Chromium found: installing Debian's package.", flush=True)
-    for words in (["update", "-qq"], ["install", "-qq", "--yes", "chromium"]):
+    install("chromium", MISSING)
+
+
+def install(package: str, missing: str) -> None:
+    """Install a Debian package; raise SystemExit with what is missing where that cannot be."""
+    if not shutil.which("apt-get"):
+        raise SystemExit(missing)
+    prefix = _as_root(missing)
+    print(f"No {package} found: installing Debian's package.", flush=True)
+    for words in (["update", "-qq"], ["install", "-qq", "--yes", package]):
         command = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *words]
         if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode:
-            raise SystemExit(f"{' '.join(command)} failed. {MISSING}")
+            raise SystemExit(f"{' '.join(command)} failed. {missing}")
 
 
-def _as_root() -> list[str]:
+def _as_root(missing: str) -> list[str]:
     if os.geteuid() == 0:
         return []
     if shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode:
         return ["sudo", "-n"]
-    raise SystemExit(MISSING)
+    raise SystemExit(missing)
 
 
 def main() -> None:

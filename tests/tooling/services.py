@@ -6,6 +6,8 @@ Where CI=true both must answer: there, a test that quietly did not run would be 
 from __future__ import annotations
 
 import os
+import shutil
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
@@ -13,6 +15,7 @@ import redis
 
 POSTGRESQL = "postgres://postgres@127.0.0.1:5432/postgres"
 REDIS = "redis://127.0.0.1:6379/0"
+PROGRAMS = Path("/usr/lib/postgresql")  # where Debian has them, a folder for each version
 TIMEOUT_S = 2
 
 
@@ -43,6 +46,16 @@ def redis_server() -> str | None:
         client.close()
     print(f"Redis {version} answers at {_place(url)}: the tests marked redis run", flush=True)
     return url
+
+
+def postgresql_programs() -> Path | None:
+    """Return the folder of PostgreSQL's own programs, with which a test starts a server, or None, and say so."""
+    named = shutil.which("pg_ctl")
+    found = [Path(named).resolve()] if named else sorted(PROGRAMS.glob("*/bin/pg_ctl"))
+    if not found:
+        print("no pg_ctl on PATH: tests that crash a PostgreSQL server of their own are left out", flush=True)
+        return None
+    return found[-1].parent
 
 
 def _missing(service: str, url: str, variable: str, consequence: str) -> None:

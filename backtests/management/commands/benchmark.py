@@ -16,18 +16,26 @@ from backtests.benchmarks.engine import measure_engine
 from backtests.benchmarks.figures import Figure, machine
 from backtests.benchmarks.imports import measure_imports
 from backtests.benchmarks.scan import measure_scan
+from backtests.benchmarks.screens import measure_screens
+from backtests.benchmarks.streams import measure_streams
 
-GROUPS = ("engine", "scan", "imports")
+GROUPS = ("engine", "scan", "streams", "screens", "imports")
 
 
 class Command(BaseCommand):
-    help = "Print medians of several runs: engine (in memory), scan (POST to the wire), imports (files in)."
+    help = "Print medians of several runs: engine (in memory), scan (POST to the wire), streams (viewers), imports."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
         parser.add_argument(
             "--runs", type=int, default=11, metavar="N", help="measurements of each figure (default 11)"
+        )
+        parser.add_argument(
+            "--database",
+            default="",
+            metavar="URL",
+            help="a PostgreSQL server for the group streams, which makes a database there and drops it",
         )
         parser.add_argument("--file", type=Path, metavar="PATH", help="a price file for the group imports")
 
@@ -46,6 +54,10 @@ class Command(BaseCommand):
                 figures = measure_engine(n_runs, self.stderr.write)
             elif group == "scan":
                 figures = measure_scan(n_runs, self.stderr.write)
+            elif group == "streams":
+                figures = measure_streams(n_runs, self.stderr.write, database_url=options["database"])
+            elif group == "screens":
+                figures = measure_screens(n_runs, self.stderr.write)
             else:
                 figures = measure_imports(max(1, n_runs // 4), self.stderr.write, path=path)
             console.print(_table(group, figures))

@@ -1,6 +1,7 @@
 """Run a scan from the command line: the same request, engine and results as on the page.
 
-The status is 0 if there is a result, 1 if every symbol failed, 2 for wrong arguments and 130 after Ctrl-C.
+The status is 0 if there is a result, 1 if every symbol failed, 2 for what cannot be done as asked, 3 if somebody has
+paused the run, 130 if it was cancelled, by Ctrl-C or from elsewhere, and 137 after a second Ctrl-C.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import argparse
 import csv
 import json
 import os
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -17,14 +17,16 @@ from typing import IO, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from backtests.engine import METRICS, RULES_BY_KEY, RulesError
 from backtests.engine.rule_text import parsed
+from backtests.management.following import follow
 from backtests.management.scan_tables import print_rules, print_scan
-from backtests.models import Result, Run
-from backtests.runs.engines.threads import ENGINE
-from backtests.runs.errors import ParameterRefused, RequestRefused, RuleRefused
+from backtests.models import Result, Run, Universe
+from backtests.runs.control import cancel, pause, resume, retry_failed
+from backtests.runs.errors import ParameterRefused, RequestRefused, RuleRefused, TooManyRuns, WrongState
+from backtests.runs.notify import notify_finished
+from backtests.runs.offered import active_strategies
 from backtests.runs.plan import stored_intervals
 from backtests.runs.request import RunRequest, check_request, find_universe
 from backtests.runs.start import start
@@ -32,10 +34,17 @@ from backtests.runs.statistics import ResultRow, read_rows
 from backtests.streams.events import assumptions_of, complete_event
 from strategies.builtins import sync_new
 
-LOOK_EVERY_S = 0.03
-SUBMIT_AGAIN_EVERY_S = 5.0
-NO_RESULT, WRONG_ARGUMENTS, INTERRUPTED = 1, 2, 130
+NO_RESULT, WRONG_ARGUMENTS, RESTS, INTERRUPTED = 1, 2, 3, 130
+CHANGES = {"pause": pause, "cancel": cancel, "resume": resume, "retry_failed": retry_failed}
+FOLLOWED = ("resume", "retry_failed")
 SHORTCUTS = ("cash", "fee_pct", "slippage_pct")
+
+# What only a new run can be given, and what only a run that is followed prints.
+OF_A_NEW_RUN = (
+    "strategy", "universe", "param", "start", "end", "interval", "preset", "rule", *SHORTCUTS, "symbols", "priority",
+    "max_workers", "no_cache", "notify_email", "notify_url",
+)  # fmt: skip
+OF_ROWS = ("json", "csv")
 
 
 class Command(BaseCommand):
@@ -56,6 +65,7 @@ class Command(BaseCommand):
             metavar="NAME=VALUE",
             help="such as stop_loss_pct=5; may be repeated, and wins over the preset; off switches a rule off",
         )
+        _add_execution(parser)
         parser.add_argument("--list-rules", action="store_true", help="print every rule and preset, and run nothing")
         for key in SHORTCUTS:
             option, rule = f"--{key.replace('_', '-')}", RULES_BY_KEY[key]
@@ -75,17 +85,22 @@ class Command(BaseCommand):
             return
         sync_new()
         try:
-            _refuse_missing(options)
             top = _number("top", options["top"], int)
             if top < 1:
                 raise RequestRefused("top", f"must be at least 1; it is {top}")
-            checked = check_request(_request(options))
             if options["csv"]:
                 _refuse_unwritable(options["csv"])
-            run = start(checked)
+            run, is_followed = _run_of(options)
         except RequestRefused as error:
             raise CommandError(_as_option(error, options), returncode=WRONG_ARGUMENTS) from error
-        run, rows = self._wait(run)
+        except (WrongState, TooManyRuns) as error:
+            raise CommandError(str(error), returncode=WRONG_ARGUMENTS) from error
+        if not is_followed:
+            self.stdout.write(f"Run {run.pk} is {run.state}: {run.n_done:,} of {run.n_symbols:,} symbols are done.")
+            return
+        run = follow(run)
+        tellers = notify_finished(run.pk)
+        rows = read_rows(run.pk)
         if options["json"]:
             self.stdout.write(json.dumps(complete_event(run, rows), allow_nan=False))
         elif options["csv"]:
@@ -93,34 +108,64 @@ class Command(BaseCommand):
             self.stdout.write(f"{len(rows)} results of run {run.pk} are in {options['csv']}.")
         else:
             print_scan(self._console(), run, rows, top=top)
-        if rows and all(row.reason for row in rows):
-            # A reason may be what somebody's own strategy says, on any number of lines.
-            first = " ".join(rows[0].reason.split())
-            raise CommandError(f"every symbol failed; the first reason: {first}", returncode=NO_RESULT)
+        for teller in tellers:
+            teller.join()
+        _refuse_result(run, rows)
 
     def _console(self) -> Console:
         return Console(file=cast(IO[str], self.stdout), highlight=False)
 
-    def _wait(self, run: Run) -> tuple[Run, list[ResultRow]]:
-        """Follow a run to its end with a progress bar on the terminal."""
-        rows: list[ResultRow] = []
-        submitted = time.monotonic()
-        try:
-            with _progress_bar(run) as advance:
-                while True:
-                    # The run first: if it is finished, the results that follow are all there.
-                    run = Run.objects.select_related("strategy", "universe").get(pk=run.pk)
-                    rows += read_rows(run.pk, after=len(rows))
-                    advance(len(rows))
-                    if run.is_finished:
-                        return run, rows
-                    if time.monotonic() - submitted > SUBMIT_AGAIN_EVERY_S:
-                        ENGINE.submit(run.pk)
-                        submitted = time.monotonic()
-                    time.sleep(LOOK_EVERY_S)
-        except KeyboardInterrupt:
-            left = f"stopped at {len(rows)} of {run.n_symbols} symbols; a running server finishes run {run.pk}"
-            raise CommandError(left, returncode=INTERRUPTED) from None
+
+def _add_execution(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--symbols", metavar="A,B", help="only these symbols of the universe")
+    parser.add_argument("--priority", metavar="A,B", help="these symbols first (default: the most traded)")
+    parser.add_argument("--max-workers", metavar="N", help="most chunks at once (default: one for each processor)")
+    parser.add_argument("--no-cache", action="store_true", help="compute afresh what an earlier run has")
+    parser.add_argument("--notify-email", default="", metavar="ADDRESS", help="write there when the run is done")
+    parser.add_argument("--notify-url", default="", metavar="URL", help="call this webhook when the run is done")
+    existing = parser.add_mutually_exclusive_group()
+    for option, what in (
+        ("--pause", "let this run rest after the chunks at work"),
+        ("--cancel", "end this run; it keeps its rows"),
+        ("--resume", "go on with this run, and follow it"),
+        ("--retry-failed", "compute the failed symbols of this run again, and follow it"),
+    ):
+        existing.add_argument(option, metavar="RUN", help=what)
+
+
+def _run_of(options: dict[str, Any]) -> tuple[Run, bool]:
+    """Return the run that is asked for, new or not, and whether to follow it."""
+    for name, change in CHANGES.items():
+        if (run_id := options[name]) is not None:
+            is_followed = name in FOLLOWED
+            _refuse_beside(name, options, is_followed=is_followed)
+            try:
+                return change(run_id), is_followed
+            except Run.DoesNotExist:
+                raise RequestRefused(name, f"there is no run {run_id!r}") from None
+    _refuse_missing(options)
+    return start(check_request(_request(options))), True
+
+
+def _refuse_beside(change: str, options: dict[str, Any], *, is_followed: bool) -> None:
+    """Raise if anything was given that a run which is there already does not take."""
+    for name in OF_A_NEW_RUN if is_followed else (*OF_A_NEW_RUN, *OF_ROWS):
+        if options[name]:
+            raise RequestRefused(name, f"cannot be given with --{change.replace('_', '-')}")
+
+
+def _refuse_result(run: Run, rows: list[ResultRow]) -> None:
+    """Raise where the run has not ended as it should."""
+    if run.state != Run.State.COMPLETE:
+        done = f"{run.n_done:,} of {run.n_symbols:,} symbols"
+        raise CommandError(
+            f"run {run.pk} was {run.state} at {done}; go on with: manage.py run_scan --resume {run.pk}",
+            returncode=INTERRUPTED if run.state == Run.State.CANCELLED else RESTS,
+        )
+    if rows and all(row.reason for row in rows):
+        # A reason may be what somebody's own strategy says, on any number of lines.
+        first = " ".join(rows[0].reason.split())
+        raise CommandError(f"every symbol failed; the first reason: {first}", returncode=NO_RESULT)
 
 
 def _request(options: dict[str, Any]) -> RunRequest:
@@ -134,13 +179,28 @@ def _request(options: dict[str, Any]) -> RunRequest:
         end_date=_date("end", options["end"]),
         preset=options["preset"],
         rules=_rules(options),
+        symbols=_tickers("symbols", options["symbols"]),
+        priority=_tickers("priority", options["priority"]),
+        max_workers=None if options["max_workers"] is None else _number("max_workers", options["max_workers"], int),
+        use_cache=not options["no_cache"],
+        notify_email=options["notify_email"],
+        notify_url=options["notify_url"],
     )
 
 
+def _tickers(option: str, given: str | None) -> tuple[str, ...]:
+    tickers = tuple((given or "").replace(",", " ").split())
+    if given is not None and not tickers:
+        # A variable of the shell that is not set must not mean the whole universe.
+        raise RequestRefused(option, "must name symbols of the universe, by comma")
+    return tickers
+
+
 def _refuse_missing(options: dict[str, Any]) -> None:
-    for name in ("strategy", "universe"):
+    slugs = list(Universe.objects.order_by("slug").values_list("slug", flat=True))
+    for name, valid in (("strategy", sorted(active_strategies())), ("universe", slugs)):
         if not options[name]:
-            raise RequestRefused(name, "must be given")
+            raise RequestRefused(name, f"must be given; valid are: {', '.join(valid) or 'none'}")
 
 
 def _pairs(option: str, example: str, given: list[str]) -> dict[str, str]:
@@ -191,29 +251,6 @@ def _as_option(error: RequestRefused, options: dict[str, Any]) -> str:
         return f"--rule {error.field}: {error.problem}"
     name = {"start_date": "start", "end_date": "end"}.get(error.field, error.field)
     return f"--{name.replace('_', '-')}: {error.problem}"
-
-
-class _progress_bar:  # noqa: N801 - used like a function
-    """A progress bar on the terminal's error stream; nothing where that is no terminal."""
-
-    def __init__(self, run: Run) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.percentage:.0f} %"),
-        )
-        console = Console(stderr=True)
-        times = (TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal, transient=True)
-        self._task = self._progress.add_task(f"{run.strategy} on {run.universe}", total=run.n_symbols)
-
-    def __enter__(self) -> Callable[[int], None]:
-        self._progress.start()
-        return lambda n_done: self._progress.update(self._task, completed=n_done)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
 
 
 def _refuse_unwritable(path: str) -> None:

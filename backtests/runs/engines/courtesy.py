@@ -1,7 +1,7 @@
-"""Workers let requests go first: between two chunks a worker waits, for a moment at most, while a page is being made.
+"""Workers let people go first: those who wait for a page, and those who wait for the first row of a run.
 
-Python runs one thread at a time. A worker that starts on a run at once delays the very answer that the user waits for,
-by a millisecond at each of a dozen changes of threads.
+Python runs one thread at a time. A worker that goes on at once delays the very answer that the user waits for, by a
+millisecond at each of a dozen changes of threads. So between two chunks it waits, for a moment at most.
 """
 
 from __future__ import annotations
@@ -21,13 +21,30 @@ _quiet = threading.Event()
 _quiet.set()
 
 
+# Runs whose first row nobody has been sent yet.
+_unseen: dict[str, threading.Event] = {}
+
+
 def wait_for_requests() -> None:
     """Return when no request is waiting for its answer, after 6 ms at the latest."""
     _quiet.wait(PATIENCE_S)
 
 
+def wait_for_first_look(run_id: str) -> None:
+    """Return when somebody has been sent the first row of a run that has just begun, after 6 ms at the latest."""
+    # Of a run that has long been waiting for its first row several workers may come here.
+    _unseen.setdefault(run_id, threading.Event()).wait(PATIENCE_S)
+    _unseen.pop(run_id, None)
+
+
+def note_look(run_id: str) -> None:
+    """Say that somebody has been sent what there is of a run."""
+    if (waiting := _unseen.get(run_id)) is not None:
+        waiting.set()
+
+
 class RequestsFirst:
-    """An ASGI application that knows how many requests are not answered yet. A stream is answered when it begins."""
+    """An ASGI application that knows how many requests are not answered yet."""
 
     def __init__(self, application: Application) -> None:
         self._application = application
@@ -46,7 +63,8 @@ class RequestsFirst:
 
         async def send_and_count(message: Message) -> None:
             await send(message)
-            answer()
+            if message["type"] == "http.response.body":
+                answer()
 
         self._n_waiting += 1
         _quiet.clear()

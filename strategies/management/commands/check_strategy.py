@@ -1,6 +1,7 @@
 """Examine a strategy on stored bars: does it keep the contract of docs/strategies.md?
 
-1. ``_chosen`` finds the strategy: by its key, or in a file that need not be in the users' folder.
+1. ``_chosen`` finds the strategy: by its key, or in a file that need not be in the users' folder; a formula may also
+   stand as it is, and ``strategies.management.formulas`` makes a strategy of it.
 2. ``backtests.runs.sample`` reads the bars, ``strategies.conformance.report`` examines.
 3. ``strategies.management.verdicts`` prints. The status is 0 if it keeps the contract, 1 if not, 2 for wrong arguments.
 """
@@ -11,7 +12,7 @@ import argparse
 import json
 import os
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -20,9 +21,15 @@ from strategies.base import Strategy
 from strategies.conformance.report import PARTS, Finding, examine, is_kept
 from strategies.errors import FileBroken, ParameterError, UnknownStrategy
 from strategies.files import SUFFIX, declared_in, load_file
+from strategies.formula import FormulaError, compile_formula
+from strategies.formula.program import DAY_S
+from strategies.management.formulas import examined_as, formula_named
 from strategies.management.verdicts import Examined, as_json, print_examined, shown_progress
 from strategies.registry import get_strategy, strategies
 from strategies.user_strategies import NO_STRATEGY, broken
+
+if TYPE_CHECKING:
+    from backtests.runs.sample import Sample
 
 BROKEN, WRONG_ARGUMENTS, INTERRUPTED = 1, 2, 130
 
@@ -33,7 +40,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("strategy", metavar="KEY_OR_PATH", help="key of a strategy, or a Python file that has one")
+        parser.add_argument("strategy", metavar="KEY_OR_PATH", help="key, Python file, formula or file with one")
         parser.add_argument("--universe", default="", metavar="SLUG", help="whose bars (default: the largest)")
         parser.add_argument("--symbols", default="20", metavar="N", help="how many of its symbols (default 20)")
         parser.add_argument("--interval", default="", help="length of a bar (default: 1d, or what is stored)")
@@ -45,11 +52,14 @@ class Command(BaseCommand):
         from backtests.runs.sample import sample_of
 
         try:
-            kinds = _chosen(options["strategy"])
+            formula = formula_named(options["strategy"])
+            kinds = _chosen(options["strategy"]) if formula is None else [_made_of(formula)]
             values = _values(kinds, options["param"])
             sample = sample_of(
                 universe=options["universe"], interval=options["interval"], n_symbols=_whole(options["symbols"])
             )
+            if formula is not None:
+                kinds = [_made_of(formula, sample)]
             with shown_progress(len(PARTS), len(sample.bars)) as progress:
                 examined = [
                     Examined(
@@ -61,6 +71,8 @@ class Command(BaseCommand):
                 ]
         except RequestRefused as error:
             raise CommandError(f"--{error.field}: {error.problem}", returncode=WRONG_ARGUMENTS) from error
+        except FormulaError as error:
+            raise CommandError(error.shown_in(str(formula)), returncode=BROKEN) from error
         except FileBroken as error:
             self._say_broken(options, error)
             raise CommandError(f"{options['strategy']} is broken: {error}", returncode=BROKEN) from error
@@ -100,6 +112,18 @@ def _unknown(named: str) -> str:
     left_out = "".join(f"; {problem}" for problem in broken() if Path(problem.source).stem in stems)
     known = ", ".join(strategies())
     return f"{named!r} is unknown{left_out}; known are: {known}; a file is named by its path, such as ./{named}{SUFFIX}"
+
+
+def _made_of(formula: str, sample: Sample | None = None) -> type[Strategy]:
+    """Return a formula as a strategy, with the bars of the symbols that it names once it is known which interval."""
+    from backtests.prices.importers.rows import INTERVAL_S
+    from backtests.runs.named import bars_of_tickers
+
+    if sample is None:
+        return examined_as(formula, {}, [], interval_s=DAY_S)
+    tickers = compile_formula(formula).tickers
+    others = bars_of_tickers(tickers, interval=sample.interval, market="", end_s=None)
+    return examined_as(formula, others, list(sample.bars.values()), interval_s=INTERVAL_S[sample.interval])
 
 
 def _values(kinds: list[type[Strategy]], given: list[str]) -> dict[str, Any]:

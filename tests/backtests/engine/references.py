@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from backtests.engine.coded import coded
 from backtests.engine.rules import RULES, Rules
 from backtests.engine.trades import EXIT_REASONS, TRADE, Outcome
-from strategies.bars import Bars, Signals
+from strategies.bars import Bars, FloatArray, Signals
 from tests.builders import DAY_S, MONDAY_S, make_bars
 
 # A compile or a busy machine is no failure, and a finding belongs in a test, not in a file beside the code.
@@ -28,8 +30,8 @@ def make_signals(
     short_exit: Flags = None,
 ) -> Signals:
     """Signals from zeros and ones."""
-    flags = (None if given is None else np.array(given, dtype=np.bool_) for given in (short_entry, short_exit))
-    return Signals(np.array(entry, dtype=np.bool_), np.array(exit, dtype=np.bool_), *flags)
+    short = [None if given is None else np.array(given, dtype=np.bool_) for given in (short_entry, short_exit)]
+    return Signals(np.array(entry, dtype=np.bool_), np.array(exit, dtype=np.bool_), short[0], short[1])
 
 
 def signals_on(n_bars: int, **bars: Sequence[int]) -> Signals:
@@ -160,4 +162,17 @@ def any_markets(draw: st.DrawFn, max_bars: int = 30) -> tuple[Bars, Signals]:
     entry, exit_, short_entry, short_exit = zip(*flags, strict=True)
     has_short_entry, has_short_exit = draw(st.tuples(st.booleans(), st.booleans()))
     short = short_entry if has_short_entry else None, short_exit if has_short_exit else None
-    return ohlc(*rows), make_signals(entry, exit_, *short)
+    levels = draw(st.binary(min_size=2 * n, max_size=2 * n)) if draw(st.booleans()) else b""
+    stop, target = (
+        None if has_none else _near(rows, part, step * tick)
+        for has_none, part in ((not levels or draw(st.booleans()), levels[:n]), (not levels, levels[n:]))
+    )
+    return ohlc(*rows), replace(make_signals(entry, exit_, *short), stop=stop, target=target)
+
+
+def _near(rows: Sequence[Sequence[float]], moves: bytes, step: float) -> FloatArray:
+    """Prices on either side of the closes, of which some are none."""
+    moved = [
+        math.nan if move < 50 else row[3] + zigzag(move, 4) * step / 4 for row, move in zip(rows, moves, strict=True)
+    ]
+    return np.array(moved)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from backtests.engine.rules import Rules
-from strategies.bars import Bars, Signals
+from strategies.bars import Bars, FloatArray, Signals
 
 # Two amounts this close are one amount that was computed in two ways.
 ROUNDING = 1e-12
@@ -72,6 +72,8 @@ class Position:
     atr: float
     atr_stop: float | None = None
     first_trail: float | None = None
+    stop_level: float = math.nan
+    target_level: float = math.nan
     borrow: float = 0.0
     prices: list[float] = field(default_factory=list)
 
@@ -98,6 +100,7 @@ class SlowSimulation:
         self.entry, self.exit = signals.entry.tolist(), signals.exit.tolist()
         self.short_entry = self.exit if signals.short_entry is None else signals.short_entry.tolist()
         self.short_exit = self.entry if signals.short_exit is None else signals.short_exit.tolist()
+        self.stops, self.targets = self.levels(signals.stop), self.levels(signals.target)
         self.atr = slow_atr(self.high, self.low, self.close, rules.atr_bars)
         self.last = len(self.close) - 1
         self.fee, self.slip = rules.fee_pct / 100, rules.slippage_pct / 100
@@ -109,6 +112,9 @@ class SlowSimulation:
         self.trades: list[SlowTrade] = []
         self.equity: list[float] = []
         self.is_near = False
+
+    def levels(self, prices: FloatArray | None) -> list[float]:
+        return [math.nan] * len(self.close) if prices is None else prices.tolist()
 
     def run(self) -> SlowSimulation:
         """Go through all bars."""
@@ -266,6 +272,8 @@ class SlowSimulation:
             best=None if self.rules.trail_from == "entry_bar_close" else base[self.rules.stop_base],
             atr=self.atr[signal_bar],
             prices=[filled],
+            stop_level=self.stops[signal_bar],
+            target_level=self.targets[signal_bar],
         )
         self.tighten(self.position)
         self.position.first_trail = self.trail(self.position)
@@ -399,6 +407,8 @@ class SlowSimulation:
         """The tighter of stop-loss and trailing stop."""
         trail, share = self.trail(held), self.rules.stop_loss_pct
         stops = [] if share is None else [Stop(held.base * (1 - held.side * share / 100), "stop")]
+        if not math.isnan(held.stop_level):
+            stops.append(Stop(held.stop_level, "stop"))
         if trail is not None:
             stops.append(Stop(trail, "trail"))
         return max(stops, key=lambda stop: held.side * stop.price) if stops else None
@@ -420,6 +430,12 @@ class SlowSimulation:
         return held.side * max(held.side * level for level in levels if level is not None)
 
     def target(self, held: Position) -> float | None:
+        """The nearer of take-profit and the target of the signal."""
+        targets = [each for each in (self.take_profit(held), held.target_level) if each is not None]
+        known = [each for each in targets if not math.isnan(each)]
+        return held.side * min(held.side * each for each in known) if known else None
+
+    def take_profit(self, held: Position) -> float | None:
         if self.rules.take_profit_pct is None:
             return None
         side, profit = held.side, self.rules.take_profit_pct / 100

@@ -315,7 +315,8 @@ def test_signals_may_be_laid_out_in_any_way(name: str) -> None:
     bars, signals = make_symbols(20, own_short=3)
     laid = []
     for number, each in enumerate(signals):
-        laid.append(Signals(*(layouts[(number + i) % 5](flags) for i, flags in enumerate(flags_of(each)))))
+        entry, exit_, *short = (layouts[(number + i) % 5](flags) for i, flags in enumerate(flags_of(each)))
+        laid.append(Signals(entry, exit_, short[0], short[1]))
     assert all(len(flags_of(each)) == 4 for each in laid)
     found = list(evaluate_all(bars, laid, RULE_SETS[name], bars_per_year=YEAR))
     assert assert_as_alone(found, bars, signals, RULE_SETS[name]) > 20

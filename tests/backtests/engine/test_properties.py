@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,17 @@ def changed(rules: Rules, **values: Any) -> Rules:
     return Rules(**{**{key: getattr(rules, key) for key in VALUES}, **values})
 
 
-def scaled(bars: Bars, scale: float) -> Bars:
+def scaled(market: Market, scale: float) -> Market:
+    bars, signals = market
     prices = {name: getattr(bars, name) * scale for name in ("open", "high", "low", "close")}
-    return Bars.of(time=bars.time, volume=bars.volume, **prices)
+    levels = {name: getattr(signals, name) for name in ("stop", "target")}
+    levels = {name: None if level is None else level * scale for name, level in levels.items()}
+    return Bars.of(time=bars.time, volume=bars.volume, **prices), replace(signals, **levels)
 
 
 def cut(market: Market, part: slice) -> Market:
     bars, signals = market
-    short = (None if given is None else given[part] for given in (signals.short_entry, signals.short_exit))
-    return bars[part], Signals(signals.entry[part], signals.exit[part], *short)
+    return bars[part], signals[part]
 
 
 def account(bars: Bars, rules: Rules, outcome: Outcome) -> FloatArray:
@@ -187,7 +190,7 @@ def test_the_unit_of_prices_changes_nothing_but_units(market: Market, data: st.D
     scale = 2.0**power
     assume(1e-9 <= rules.size_units / scale <= 1e12)
     first = run(market, rules)
-    second = run((scaled(market[0], scale), market[1]), changed(rules, size_units=rules.size_units / scale))
+    second = run(scaled(market, scale), changed(rules, size_units=rules.size_units / scale))
     assert first.equity.tobytes() == second.equity.tobytes()
     trades = second.trades.copy()
     trades["units"] *= scale
@@ -204,7 +207,7 @@ def test_the_unit_of_money_changes_nothing(market: Market, data: st.DataObject, 
     scale = 2.0**power
     amounts = {name: getattr(rules, name) * scale for name in ("cash", "size_cash", "fixed_fee")}
     assume(amounts["cash"] >= 0.01 and amounts["size_cash"] >= 0.01)
-    first, second = run(market, rules), run((scaled(market[0], scale), market[1]), changed(rules, **amounts))
+    first, second = run(market, rules), run(scaled(market, scale), changed(rules, **amounts))
     assert (second.equity / scale).tobytes() == first.equity.tobytes()
     trades = second.trades.copy()
     for name in ("entry_price", "exit_price", "fees", "slippage", "borrow", "pnl"):

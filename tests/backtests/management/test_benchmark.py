@@ -59,7 +59,7 @@ def test_a_group_without_peers_has_no_column_for_ratios(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["kernels"], "'kernels' is no group; valid are: engine, scan, imports"),
+        (["kernels"], "'kernels' is no group; valid are: engine, scan, streams, screens, imports"),
         (["engine", "--runs", "0"], "--runs must be at least 1; it is 0"),
         (["imports", "--file", "/no/such/file.csv"], "--file: there is no file /no/such/file.csv"),
     ],

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -58,6 +61,26 @@ def test_it_stops_when_it_is_told_to_even_in_the_middle_of_a_stream(
             pass
         server.process.send_signal(number)
         server.process.wait(timeout=DEADLINE_S)
+
+
+def test_it_stops_in_the_middle_of_pages(outside: Outside) -> None:
+    server, answered = outside.serve(), threading.Semaphore(0)
+
+    def ask() -> None:
+        with server.client() as client, contextlib.suppress(httpx.TransportError):
+            while True:
+                client.get("/")
+                answered.release()
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for each in asking:
+        each.start()
+    for _ in range(8):
+        assert answered.acquire(timeout=DEADLINE_S)
+    server.process.terminate()
+    server.process.wait(timeout=DEADLINE_S)
+    for each in asking:
+        each.join(DEADLINE_S)
 
 
 def test_a_port_that_is_taken_is_named(outside: Outside) -> None:

@@ -12,7 +12,7 @@ ONE = 48 * 10  # bytes of a series of ten bars
 
 
 def series(checksum: str = "a", *, n_bars: int = 10) -> Series:
-    return Series(make_bars([1.0] * n_bars), (checksum,))
+    return Series(make_bars([1.0] * n_bars), (checksum,), (202_001,))
 
 
 def keys(cache: BarsCache, n: int) -> list[int]:
@@ -22,7 +22,7 @@ def keys(cache: BarsCache, n: int) -> list[int]:
 def test_the_size_of_a_series_is_that_of_its_columns() -> None:
     bars = make_bars([1.0] * 10)
     columns = (bars.time, bars.open, bars.high, bars.low, bars.close, bars.volume)
-    assert size_of(Series(bars, ())) == sum(column.nbytes for column in columns) == ONE
+    assert size_of(Series(bars, (), ())) == sum(column.nbytes for column in columns) == ONE
 
 
 def test_the_same_object_comes_back() -> None:

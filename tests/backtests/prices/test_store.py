@@ -1,16 +1,26 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
 from backtests.models import PriceBlock, Symbol
-from backtests.prices.cache import BARS_CACHE, Series
+from backtests.prices import store
+from backtests.prices.cache import BAR_BYTES, BARS_CACHE, Series
 from backtests.prices.errors import BlockDamaged
-from backtests.prices.store import BLOCK_MONTHS, BlockChanges, block_periods, decode, read_bars, write_bars
+from backtests.prices.store import (
+    BLOCK_MONTHS,
+    TURNOVER_BARS,
+    BlockChanges,
+    block_periods,
+    decode,
+    read_bars,
+    write_bars,
+)
 from strategies.bars import Bars
-from tests.builders import DAY_S, make_bars, make_market, store_universe
+from tests.builders import DAY_S, MONDAY_S, make_bars, make_market, store_universe
 
 pytestmark = pytest.mark.django_db
 
@@ -195,6 +205,16 @@ def test_symbols_and_intervals_are_kept_apart() -> None:
     assert read(first, interval="1h").bars.close.tolist() == [5.0, 6.0, 7.0]
 
 
+def test_a_damaged_block_is_made_anew_by_the_same_bars() -> None:
+    bars = six_years()
+    symbol = stored("S", bars)
+    PriceBlock.objects.filter(period=202_001).update(close=b"\0" * 8)
+    with pytest.raises(BlockDamaged):
+        read(symbol)
+    assert write_bars([(symbol, bars)], interval="1d", source="again") == BlockChanges(0, 1, 2)
+    assert_equal(read(symbol).bars, bars)
+
+
 @pytest.mark.parametrize("column", ["time", "open", "high", "low", "close", "volume"])
 def test_a_damaged_column_is_noticed(column: str) -> None:
     symbol = stored("AAA", make_bars([1.0, 2.0, 3.0]))
@@ -204,6 +224,53 @@ def test_a_damaged_column_is_noticed(column: str) -> None:
     PriceBlock.objects.update(**{column: bytes(damaged)})
     with pytest.raises(BlockDamaged, match=block.checksum):
         read(symbol)
+
+
+@pytest.mark.parametrize("column", ["time", "open", "high", "low", "close", "volume"])
+@pytest.mark.parametrize("change", [lambda own: own[:-8], lambda own: own + own[-8:], lambda _: b""])
+def test_a_column_of_another_length_is_noticed_where_it_is(column: str, change: Callable[[bytes], bytes]) -> None:
+    symbols = [stored(ticker, make_bars([1.0, 2.0, 3.0])) for ticker in ("AAA", "BBB", "CCC")]
+    block = PriceBlock.objects.get(symbol=symbols[1])
+    PriceBlock.objects.filter(pk=block.pk).update(
+        checksum="of the second", **{column: change(bytes(getattr(block, column)))}
+    )
+    with pytest.raises(BlockDamaged, match="of the second"):
+        read_bars([symbol.pk for symbol in symbols], interval="1d")
+    assert read(symbols[2]).bars.close.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_where_the_database_cannot_join_columns_each_block_is_read_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As SQLite before 3.39, whose joined texts end at their first zero."""
+    bars = six_years()
+    ids = [stored(ticker, bars).pk for ticker in "AB"]
+    joined = store._stored_blocks
+    monkeypatch.setattr(store, "_stored_blocks", lambda values: (joined(values)[0], [memoryview(b"")] * 6))
+    for keep in (True, False):
+        assert [len(each.bars) for each in read_bars(ids, interval="1d", keep=keep).values()] == [len(bars)] * 2
+        for each in read_bars(ids, interval="1d", keep=keep).values():
+            assert_equal(each.bars, bars)
+
+
+def test_what_is_kept_of_a_symbol_keeps_nothing_of_others() -> None:
+    ids = [stored(ticker, make_bars([1.0, 2.0])).pk for ticker in "ABC"]
+    kept = read_bars(ids, interval="1d")[ids[1]].bars.close.base
+    while not isinstance(kept, memoryview | bytes):
+        assert kept is not None
+        kept = kept.base
+    assert memoryview(kept).obj is None or len(memoryview(kept).obj) == 2 * BAR_BYTES
+
+
+def test_bars_that_are_not_kept_are_those_that_are() -> None:
+    bars = {ticker: six_years() if ticker == "B" else make_bars([1.0, 2.0]) for ticker in "ABC"}
+    ids = [stored(ticker, own).pk for ticker, own in bars.items()]
+    alone = read_bars(ids, interval="1d", keep=False)
+    assert [each.bars is read_bars(ids, interval="1d")[symbol_id].bars for symbol_id, each in alone.items()] == [
+        False
+    ] * 3
+    for symbol_id, own in zip(ids, bars.values(), strict=True):
+        assert_equal(alone[symbol_id].bars, own)
+        assert_equal(read_bars(ids, interval="1d")[symbol_id].bars, own)
+        assert not alone[symbol_id].bars.close.flags.writeable
 
 
 def test_bars_are_decoded_once_until_a_block_changes() -> None:
@@ -235,3 +302,23 @@ def test_a_deleted_block_is_not_read_from_memory() -> None:
     assert len(read(symbol).bars) == 365 + 1827
     PriceBlock.objects.all().delete()
     assert read_bars([symbol.pk], interval="1d") == {}
+
+
+def turnover_of(ticker: str) -> float | None:
+    return Symbol.objects.get(ticker=ticker).turnover
+
+
+def test_the_turnover_of_a_symbol_is_close_times_volume_of_its_newest_bars() -> None:
+    old, new = TURNOVER_BARS, TURNOVER_BARS
+    store_universe("Test", {"AAA": make_bars([5.0] * old + [2.0] * new, volume=[9.0] * old + [3.0] * new)})
+    assert turnover_of("AAA") == 6.0
+    store_universe("Test", {"BBB": make_bars([2.0, 4.0], volume=[10.0, 20.0]), "CCC": make_bars([])})
+    assert (turnover_of("BBB"), turnover_of("CCC")) == (50.0, None)
+
+
+def test_the_turnover_stays_when_a_day_is_added_and_follows_what_is_imported_anew() -> None:
+    store_universe("Test", {"AAA": make_bars([2.0] * 90, volume=3.0)})
+    store_universe("Test", {"AAA": make_bars([1000.0], volume=1000.0, start_s=MONDAY_S + 90 * DAY_S)})
+    assert turnover_of("AAA") == 6.0
+    store_universe("Test", {"AAA": make_bars([4.0] * 90, volume=3.0)})
+    assert turnover_of("AAA") == 12.0

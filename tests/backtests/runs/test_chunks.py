@@ -13,9 +13,9 @@ from django.db import connections
 from django.utils import timezone
 
 from backtests.models import Run, RunChunk
-from backtests.runs.chunks import PROCESS, claim, give_up_dead_leases, unfinished_runs
+from backtests.runs.chunks import PROCESS, give_up_dead_leases, unfinished_runs
 from strategies.models import Strategy
-from tests.builders import execute_run, make_bars, make_run, store_universe
+from tests.builders import execute_run, make_bars, make_run, next_chunk, store_universe
 
 HOST = socket.gethostname()[:40]
 
@@ -36,16 +36,16 @@ def let_expire(run: Run) -> None:
 
 
 def given_to(worker: str, run: Run) -> RunChunk:
-    chunk = claim(run.pk)
+    chunk = next_chunk(run.pk)
     assert chunk is not None
     RunChunk.objects.filter(pk=chunk.pk).update(worker=worker)
     return chunk
 
 
 def test_chunks_are_claimed_in_order_each_once(run: Run) -> None:
-    claimed = [claim(run.pk) for _ in range(4)]
+    claimed = [next_chunk(run.pk) for _ in range(4)]
     assert [chunk.index for chunk in claimed if chunk] == [0, 1, 2, 3]
-    assert claim(run.pk) is None
+    assert next_chunk(run.pk) is None
     stored = {chunk.index: chunk.symbol_ids for chunk in run.chunks.all()}
     assert {chunk.index: chunk.symbol_ids for chunk in claimed if chunk} == stored
 
@@ -53,7 +53,7 @@ def test_chunks_are_claimed_in_order_each_once(run: Run) -> None:
 def test_a_claim_is_a_lease_of_this_process(run: Run, settings: object) -> None:
     settings.LEASE_S = 100.0  # type: ignore[attr-defined]
     before = timezone.now()
-    chunk = claim(run.pk)
+    chunk = next_chunk(run.pk)
     after = timezone.now()
     assert chunk is not None
     stored = RunChunk.objects.get(pk=chunk.pk)
@@ -63,24 +63,24 @@ def test_a_claim_is_a_lease_of_this_process(run: Run, settings: object) -> None:
 
 
 def test_the_first_claim_starts_the_run(run: Run) -> None:
-    claim(run.pk)
+    next_chunk(run.pk)
     run.refresh_from_db()
     assert run.state == Run.State.RUNNING
     started_at = run.started_at
     assert started_at is not None
     let_expire(run)
-    claim(run.pk)
+    next_chunk(run.pk)
     run.refresh_from_db()
     assert run.started_at == started_at
 
 
 def test_a_chunk_whose_lease_is_over_is_claimed_again_before_others(run: Run) -> None:
-    claim(run.pk)
+    next_chunk(run.pk)
     let_expire(run)
-    again = claim(run.pk)
+    again = next_chunk(run.pk)
     assert again is not None
     assert (again.index, again.attempts) == (0, 2)
-    following = claim(run.pk)
+    following = next_chunk(run.pk)
     assert following is not None
     assert (following.index, following.attempts) == (1, 1)
 
@@ -88,15 +88,15 @@ def test_a_chunk_whose_lease_is_over_is_claimed_again_before_others(run: Run) ->
 def test_a_chunk_that_is_done_is_never_claimed_again(run: Run) -> None:
     execute_run(run)
     RunChunk.objects.update(leased_until=timezone.now() - timedelta(days=1))
-    assert claim(run.pk) is None
+    assert next_chunk(run.pk) is None
 
 
 def test_chunks_of_other_runs_are_left_alone(run: Run) -> None:
     other = queued("Other")
-    while claim(run.pk):
+    while next_chunk(run.pk):
         pass
     assert set(other.chunks.values_list("state", flat=True)) == {"waiting"}
-    assert claim("nosuchrun") is None
+    assert next_chunk("nosuchrun") is None
 
 
 def test_workers_at_the_same_moment_never_share_a_chunk(transactional_db: None) -> None:
@@ -109,7 +109,7 @@ def test_workers_at_the_same_moment_never_share_a_chunk(transactional_db: None) 
         together.wait()
         try:
             claimed = []
-            while chunk := claim(run.pk):
+            while chunk := next_chunk(run.pk):
                 claimed.append(chunk.index)
             return claimed
         finally:
@@ -126,7 +126,7 @@ def test_the_leases_of_a_dead_process_are_freed(run: Run) -> None:
     dead.wait()
     chunk = given_to(f"{HOST}:{dead.pid}:abcd1234", run)
     assert give_up_dead_leases() == 1
-    again = claim(run.pk)
+    again = next_chunk(run.pk)
     assert again is not None
     assert (again.pk, again.attempts) == (chunk.pk, 2)
 
@@ -156,7 +156,7 @@ def test_done_chunks_of_dead_processes_stay_done(run: Run) -> None:
 def test_runs_with_a_chunk_to_be_claimed_are_unfinished_oldest_first(run: Run) -> None:
     other = queued("Other")
     assert unfinished_runs() == [run.pk, other.pk]
-    while claim(run.pk):
+    while next_chunk(run.pk):
         pass
     assert unfinished_runs() == [other.pk]
     let_expire(run)

@@ -184,3 +184,89 @@ def test_a_strategy_that_raises_is_refused_by_name(length: int, what: str, monke
 def test_a_strategy_without_a_row_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry._registry(), "raising", Raising)
     assert refusal(strategy="raising").problem.startswith("'raising' is unknown; valid are: ")
+
+
+@pytest.fixture
+def _several() -> None:
+    store_universe("Several", {ticker: make_bars([1.0, 2.0]) for ticker in ("AAA", "BBB", "BRK.B", "ccc")})
+
+
+@pytest.mark.usefixtures("_several")
+@pytest.mark.parametrize("field", ["symbols", "priority"])
+def test_tickers_are_found_however_they_are_written_and_taken_once(field: str) -> None:
+    checked = check_request(asked(universe="several", **{field: ["brk.b", " AAA ", "CCC", "aaa", "AAA"]}))
+    found = {"symbols": checked.tickers, "priority": checked.priority}
+    assert found.pop(field) == ("BRK.B", "AAA", "ccc")
+    assert list(found.values()) == [()]
+
+
+@pytest.mark.usefixtures("_several")
+@pytest.mark.parametrize("field", ["symbols", "priority"])
+def test_tickers_that_the_universe_has_not_are_named(field: str) -> None:
+    error = refusal(universe="several", **{field: ["AAA", "XYZ", "BTC"]})
+    assert (error.field, error.problem) == (field, "not in the universe 'several': XYZ, BTC")
+    many = refusal(universe="several", **{field: [f"X{number}" for number in range(8)]})
+    assert many.problem == "not in the universe 'several': X0, X1, X2, X3, X4 and 3 more"
+    empty = refusal(universe="several", **{field: [" "]})
+    assert empty.problem == "not in the universe 'several': ''"
+
+
+@pytest.mark.usefixtures("_several")
+def test_only_chosen_symbols_can_come_first() -> None:
+    checked = check_request(asked(universe="several", symbols=["AAA", "BBB"], priority=["bbb"]))
+    assert checked.priority == ("BBB",)
+    error = refusal(universe="several", symbols=["AAA", "BBB"], priority=["ccc"])
+    assert (error.field, error.problem) == ("priority", "not in the chosen symbols: ccc")
+
+
+@pytest.mark.parametrize("number", [None, 1, 2, 256])
+def test_a_run_may_be_given_few_workers(number: int | None) -> None:
+    assert check_request(asked(max_workers=number)).max_workers == number
+
+
+@pytest.mark.parametrize("number", [0, -1, 257])
+def test_a_number_of_workers_out_of_its_bounds_is_refused(number: int) -> None:
+    error = refusal(max_workers=number)
+    assert (error.field, error.problem) == ("max_workers", f"must be from 1 to 256; it is {number}")
+
+
+def test_whom_to_tell_is_taken_over(settings: Any) -> None:
+    settings.EMAIL_HOST = "mail.example"
+    checked = check_request(
+        asked(notify_email="me@example.com", notify_url="http://example.com:8080/a?b=c", use_cache=False)
+    )
+    assert (checked.notify_email, checked.notify_url) == ("me@example.com", "http://example.com:8080/a?b=c")
+    assert not checked.use_cache
+
+
+@pytest.mark.parametrize(
+    "address", ["me", "me@", "@example.com", "me@example.com, you@example.com", "me@example.com\nBcc: x@y.z"]
+)
+def test_an_address_that_is_none_gets_no_mail(address: str, settings: Any) -> None:
+    settings.EMAIL_HOST = "mail.example"
+    error = refusal(notify_email=address)
+    assert (error.field, error.problem) == ("notify_email", f"must be an e-mail address; it is {address!r}")
+
+
+def test_a_server_that_sends_no_mail_says_so_before_the_run(settings: Any) -> None:
+    settings.EMAIL_HOST = ""
+    error = refusal(notify_email="me@example.com")
+    assert (error.field, error.problem.split(";")[0]) == ("notify_email", "this server sends no mail")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["example.com", "ftp://example.com/", "http://", "file:///etc/passwd", "http://example.com:99999/", "http://web/done",
+     "http://exa mple.com/", "http://[::1/", "https://example.com/" + 500 * "x"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_called_is_refused(url: str) -> None:
+    error = refusal(notify_url=url)
+    assert error.field == "notify_url"
+    assert error.problem == f"must be an address that begins with http:// or https://; it is {url!r}"
+
+
+def test_a_private_host_that_may_be_called_needs_no_dot_in_its_name(settings: Any) -> None:
+    settings.WEBHOOK_HOSTS = ["web"]
+    assert check_request(asked(notify_url="http://WEB:8080/done")).notify_url == "http://WEB:8080/done"
+    assert refusal(notify_url="ftp://web/done").field == "notify_url"
+    assert refusal(notify_url="http://other/done").field == "notify_url"

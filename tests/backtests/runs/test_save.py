@@ -12,10 +12,9 @@ from django.db.models import BooleanField
 
 from backtests.engine import METRICS, METRICS_BY_KEY, TRADE
 from backtests.models import Result, Run, RunChunk, Symbol
-from backtests.runs.chunks import claim
 from backtests.runs.execute import execute, scan_of
 from backtests.runs.save import save
-from tests.builders import execute_run, make_bars, make_market, make_run, store_universe
+from tests.builders import execute_run, make_bars, make_market, make_run, next_chunk, store_universe
 
 
 def queued(n_symbols: int = 12, *, bars_per_symbol: float = 300) -> Run:
@@ -24,7 +23,7 @@ def queued(n_symbols: int = 12, *, bars_per_symbol: float = 300) -> Run:
 
 
 def claimed(run: Run) -> RunChunk:
-    chunk = claim(run.pk)
+    chunk = next_chunk(run.pk)
     assert chunk is not None
     return chunk
 
@@ -87,7 +86,7 @@ def test_every_metric_has_a_column_of_its_kind() -> None:
 def test_sequence_numbers_go_on_from_chunk_to_chunk() -> None:
     run = queued(12)
     last = []
-    while chunk := claim(run.pk):
+    while chunk := next_chunk(run.pk):
         save(chunk, execute(scan_of(run.pk), chunk.symbol_ids))
         run.refresh_from_db()
         last.append(run.last_sequence)
@@ -162,7 +161,7 @@ def test_threads_that_save_at_the_same_moment_leave_no_gap() -> None:
     def work(_number: int) -> None:
         together.wait()
         try:
-            while chunk := claim(run.pk):
+            while chunk := next_chunk(run.pk):
                 assert save(chunk, execute(scan, chunk.symbol_ids))
         finally:
             connections.close_all()

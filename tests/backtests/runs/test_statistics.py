@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import statistics
 from fractions import Fraction
 from itertools import permutations
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backtests.models import Result
 from backtests.runs.statistics import (
     COLUMNS,
     FIGURE_KEYS,
+    LATEST,
+    LEADERS,
+    SLOWEST,
     ResultRow,
     RunStatistics,
     binomial_p_value,
@@ -156,6 +161,65 @@ def test_results_that_land_one_by_one_count_as_those_that_land_together() -> Non
         assert (apart.best, apart.worst) == (together.best, together.worst)
 
 
+def many(n_rows: int) -> list[ResultRow]:
+    random = np.random.default_rng(7)
+    # Few different values, so that many are equal; every fifth symbol failed, every third was cached.
+    values = random.integers(-30, 60, n_rows).tolist()
+    return [
+        make_row(
+            f"T{number}",
+            None if number % 5 == 0 else float(values[number]),
+            float(values[-1 - number]),
+            elapsed_us=values[number] % 17,
+            is_cached=number % 3 == 0,
+            curve=b"" if number % 5 == 0 else random.random(60).astype("<f4").tobytes(),
+        )
+        for number in range(n_rows)
+    ]
+
+
+@pytest.mark.parametrize("n_at_once", [1, 7, 400])
+def test_leaders_are_the_first_of_all_rows_in_order_however_they_came(n_at_once: int) -> None:
+    rows, figures = many(400), RunStatistics()
+    for first in range(0, 400, n_at_once):
+        figures.add(rows[first : first + n_at_once])
+    good = [row for row in rows if row.return_pct is not None]
+    assert figures.top == sorted(good, key=lambda row: -(row.return_pct or 0.0))[:LEADERS]
+    assert figures.bottom == sorted(good, key=lambda row: row.return_pct or 0.0)[:LEADERS]
+    computed = [row for row in rows if not row.is_cached and row.elapsed_us]
+    assert figures.slowest == sorted(computed, key=lambda row: -row.elapsed_us)[:SLOWEST]
+    assert list(figures.latest) == rows[-LATEST:]
+    assert figures.n_cached == 134
+
+
+@pytest.mark.parametrize("n_at_once", [1, 7, 400])
+def test_figures_asked_for_in_between_are_those_of_all_at_once(n_at_once: int) -> None:
+    rows, figures = many(400), RunStatistics()
+    for first in range(0, 400, n_at_once):
+        figures.add(rows[first : first + n_at_once])
+        values = [row.return_pct for row in rows[: first + n_at_once] if row.return_pct is not None]
+        assert figures.median_return_pct == (statistics.median(values) if values else None)
+        assert figures.sorted_returns == sorted(values)
+    together = RunStatistics().add(rows)
+    assert figures.market_wide() == together.market_wide()
+    assert figures.average_curve is not None
+    assert together.average_curve is not None
+    assert figures.average_curve.tolist() == together.average_curve.tolist()
+
+
+def test_the_average_curve_is_that_of_every_whole_curve() -> None:
+    ramp, flat = np.linspace(1, 2, 60).astype("<f4"), np.ones(60, dtype="<f4")
+    rows = [
+        make_row("AAA", 100.0, curve=ramp.tobytes(), hold_curve=flat.tobytes()),
+        make_row("BBB", 0.0, curve=flat.tobytes(), hold_curve=flat.tobytes()),
+        make_row("CCC", None),
+    ]
+    figures = RunStatistics().add(rows)
+    assert figures.average_curve == pytest.approx((ramp + flat) / 2)
+    assert figures.average_hold_curve == pytest.approx(flat)
+    assert figures.add([make_row("OLD", 0.0, curve=flat.tobytes())]).average_hold_curve is None
+
+
 def test_the_average_does_not_lose_small_returns_beside_a_large_one() -> None:
     figures = RunStatistics().add([make_row(return_pct=value) for value in (1e16, 1.0, -1e16, 1.0)])
     assert figures.average_return_pct == 0.5
@@ -205,7 +269,7 @@ def test_sorting_leaves_the_rows_that_it_was_given() -> None:
 
 
 def test_a_row_has_a_field_for_each_column_and_each_figure_is_one() -> None:
-    fields = list(ResultRow.__slots__)
+    fields = list(ResultRow._fields)
     assert [column.removeprefix("symbol__") for column in COLUMNS] == fields
     assert set(FIGURE_KEYS) <= set(fields)
     own = {column for column in COLUMNS if not column.startswith("symbol__")}

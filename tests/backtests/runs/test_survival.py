@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -94,11 +95,14 @@ def test_a_worker_that_wakes_up_too_late_changes_nothing(
     gates = {"GATE_FILE": str(gate), "GATE_AFTER": str(BEFORE_THE_GATE)}
     process, output = outside.start(*SCAN, TRAWL_LEASE_S="1", **gates)
     run = in_the_middle()
+    # A process that stands still keeps no leases.
+    process.send_signal(signal.SIGSTOP)
     settings.LEASE_S = 1.0
     engine.take_up_unfinished()
     done = finished(run)
     before = list(done.results.order_by("sequence").values_list())
     gate.touch()
+    process.send_signal(signal.SIGCONT)
     assert process.wait(timeout=30) == 0
     done.refresh_from_db()
     assert_whole(done)

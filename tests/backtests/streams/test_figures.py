@@ -71,3 +71,50 @@ def test_a_figure_has_a_tone(value: float | None, name: str) -> None:
 )
 def test_a_length_of_time_has_two_units(span: timedelta | float | None, text: str) -> None:
     assert figures.duration(span) == text
+
+
+@pytest.mark.parametrize(
+    ("elapsed_us", "text"),
+    [(0, "0 µs"), (999, "999 µs"), (1200, "1.2 ms"), (999_949, "999.9 ms"), (3_210_000, "3.2 s")],
+)
+def test_what_computing_a_symbol_took(elapsed_us: int, text: str) -> None:
+    assert figures.computing(elapsed_us) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, ""),
+        (0.0, "p < 0.001"),
+        (0.00099, "p < 0.001"),
+        (0.0412, "p = 0.041"),
+        (0.5, "p = 0.50"),
+        (1.0, "p = 1.00"),
+    ],
+)
+def test_a_probability_has_as_many_digits_as_count(value: float | None, text: str) -> None:
+    assert figures.p_value(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0, "0"),
+        (-0.4, "0"),
+        (1234.5, "+1,234"),
+        (-999_999.0, "−999,999"),
+        (2_155_000.0, "+2.15 M"),
+        (-3.2e9, "−3.20 bn"),
+    ],
+)
+def test_an_amount_has_its_sign_and_no_cents(value: float | None, text: str) -> None:
+    assert figures.money(value) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "text"),
+    [(0, 1.0, "–"), (5, None, "–"), (5, 0.0, "–"), (5, 2.0, "2.5/s"), (3120, 1.0, "3,120/s")],
+)
+def test_a_rate_is_by_the_second(count: int, seconds: float | None, text: str) -> None:
+    assert figures.rate(count, seconds) == text

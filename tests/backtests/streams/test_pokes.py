@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -11,29 +14,27 @@ from channels.layers import channel_layers
 from channels_redis.pubsub import RedisPubSubChannelLayer
 
 from backtests.models import Run
+from backtests.streams import pokes
 from backtests.streams.feed import HEARTBEAT
-from backtests.streams.pokes import group_of, listen, poke, use_server_loop
+from backtests.streams.pokes import listening, poke, use_server_loop
 from tests.backtests.processes import Outside
 from tests.backtests.streams.frames import parse
-from tests.backtests.streams.watching import sequences
+from tests.backtests.streams.watching import sequences, until
 from tests.builders import make_market, store_universe
 from tests.waiting import DEADLINE_S, wait_for
 
+LOST = "other processes were not told of run one"
 REDIS_URL = os.environ.get("TEST_REDIS_URL") or "redis://127.0.0.1:6379/0"
 
 
-def listening(act: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-    """Listen to the pokes of run one, and act once they are heard."""
+def heard(act: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Listen to the pokes of run one while something is done."""
 
     async def main() -> None:
         use_server_loop(asyncio.get_running_loop())
         poked = asyncio.Event()
-        listener = asyncio.create_task(listen("one", poked))
-        await asyncio.wait_for(poked.wait(), DEADLINE_S)
-        poked.clear()
-        await act(poked)
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)
+        with listening("one", poked):
+            await act(poked)
 
     asyncio.run(main())
 
@@ -45,7 +46,7 @@ def test_a_poke_from_a_worker_thread_is_heard() -> None:
             await asyncio.wait_for(poked.wait(), DEADLINE_S)
             poked.clear()
 
-    listening(act)
+    heard(act)
 
 
 def test_many_pokes_at_once_are_one_reason_to_look() -> None:
@@ -54,44 +55,83 @@ def test_many_pokes_at_once_are_one_reason_to_look() -> None:
             await asyncio.to_thread(poke, "one")
         await asyncio.wait_for(poked.wait(), DEADLINE_S)
 
-    listening(act)
+    heard(act)
 
 
 def test_a_poke_of_another_run_is_not() -> None:
     async def act(poked: asyncio.Event) -> None:
         other = asyncio.Event()
-        listener = asyncio.create_task(listen("another", other))
-        await asyncio.wait_for(other.wait(), DEADLINE_S)
-        other.clear()
-        await asyncio.to_thread(poke, "another")
-        await asyncio.wait_for(other.wait(), DEADLINE_S)
-        assert not poked.is_set()
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)
+        with listening("another", other):
+            await asyncio.to_thread(poke, "another")
+            await asyncio.wait_for(other.wait(), DEADLINE_S)
+            assert not poked.is_set()
 
-    listening(act)
+    heard(act)
 
 
-def test_a_listener_that_ends_leaves_nothing_in_the_layer() -> None:
+def test_all_who_listen_to_a_run_are_woken() -> None:
     async def act(poked: asyncio.Event) -> None:
-        assert group_of("one") in channel_layers["default"].groups
+        second = asyncio.Event()
+        with listening("one", second):
+            await asyncio.to_thread(poke, "one")
+            await asyncio.wait_for(asyncio.gather(poked.wait(), second.wait()), DEADLINE_S)
 
-    listening(act)
-    assert group_of("one") not in channel_layers["default"].groups
+    heard(act)
+
+
+def test_a_listener_that_ends_leaves_nothing_behind() -> None:
+    async def act(poked: asyncio.Event) -> None:
+        assert "one" in pokes._LISTENING
+
+    heard(act)
+    assert pokes._LISTENING == {}
 
 
 def test_without_a_server_a_poke_is_lost_quietly() -> None:
     poke("one")
 
 
-def test_without_redis_a_poke_is_lost_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+@contextmanager
+def redis_at(port: int) -> Iterator[None]:
+    """Have a channel layer whose Redis would be at this port."""
     before = channel_layers["default"]
-    channel_layers.set("default", RedisPubSubChannelLayer(hosts=["redis://127.0.0.1:1"]))
+    channel_layers.set("default", RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{port}"]))
     try:
-        poke("one")
+        yield
     finally:
         channel_layers.set("default", before)
-    assert "a poke of run one was lost: " in caplog.text
+
+
+def test_without_redis_a_poke_is_heard_in_this_process_and_lost_to_others(caplog: pytest.LogCaptureFixture) -> None:
+    async def act(poked: asyncio.Event) -> None:
+        await asyncio.to_thread(poke, "one")
+        await asyncio.wait_for(poked.wait(), DEADLINE_S)
+        await until(lambda: LOST in caplog.text)
+
+    with redis_at(port=1):
+        heard(act)
+
+
+def test_a_redis_that_swallows_everything_holds_nobody_up(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pokes, "REDIS_PATIENCE_S", 0.2)
+
+    async def act(poked: asyncio.Event) -> None:
+        for number in range(1, 4):
+            began = monotonic()
+            for _ in range(100):
+                await asyncio.to_thread(poke, "one")
+                await asyncio.wait_for(poked.wait(), DEADLINE_S)
+                poked.clear()
+            assert monotonic() - began < 2.0, "a hundred pokes take milliseconds"
+            await until(lambda: caplog.text.count(LOST) >= number)  # noqa: B023 - asked at once
+        assert len(pokes._TELLING) <= 1
+
+    # It takes connections and never says a word.
+    with socket.create_server(("127.0.0.1", 0)) as silent, redis_at(silent.getsockname()[1]):
+        heard(act)
+    assert pokes._TELLING == {}
 
 
 @pytest.mark.redis

@@ -77,7 +77,7 @@ def test_a_row_has_a_cell_for_every_column_of_the_head() -> None:
 
 def test_the_tone_is_that_of_the_figure() -> None:
     row = row_of(result(return_pct=-1.0, buy_hold_return_pct=0.0))
-    assert [cell.attributes["class"] for cell in row.children[3:5]] == ["number return down", "number hold flat"]
+    assert [cell.attributes["class"] for cell in row.children[3:5]] == ["return down", "hold flat"]
     assert row.all("svg")[0].attributes["class"] == "down"
 
 

@@ -44,4 +44,4 @@ def only_reading() -> Iterator[None]:
     """Fail if anything but a SELECT reaches the database."""
     with CaptureQueriesContext(connection) as queries:
         yield
-    assert [query["sql"] for query in queries if not query["sql"].upper().startswith("SELECT")] == []
+    assert [query["sql"] for query in queries if not query["sql"].lstrip().upper().startswith("SELECT")] == []

@@ -19,6 +19,10 @@ PAGES = (
     "/runs/preview/?universe=test",
     "/runs/{run}/",
     "/runs/{run}/?sort=-return_pct",
+    "/runs/{run}/?q=s&only=failed&page=2",
+    "/runs/{run}/news/?after=3",
+    "/runs/{queued}/news/",
+    "/runs/{queued}/again/",
     "/runs/{queued}/",
     "/healthz",
 )

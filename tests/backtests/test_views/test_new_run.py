@@ -7,6 +7,7 @@ from django.test import Client
 
 from backtests.engine import PRESETS, RULES, Rule
 from backtests.engine.rule_text import parsed
+from backtests.forms import EXECUTION
 from backtests.models import Run, Universe
 from backtests.rule_fields import ESSENTIAL, GROUPS
 from backtests.views import RECENT
@@ -53,7 +54,7 @@ def test_every_rule_is_a_field_at_its_default(client: Client, universe: Universe
 
 def test_the_other_rules_are_put_away(client: Client, universe: Universe) -> None:
     page = page_of(client.get("/"))
-    groups = [group for group in page.all("details") if "rule-group" in group.attributes["class"]]
+    groups = page.by_id("rules").all("details")
     assert [group.attributes["id"] for group in groups] == [f"rules-{name.lower()}" for name in GROUPS]
     assert not [group for group in groups if "open" in group.attributes]
     away = {
@@ -74,7 +75,18 @@ def test_a_run_like_an_earlier_one_keeps_every_rule(client: Client, universe: Un
     for rule in RULES:
         is_on = "checked" in field(page, rule.key).attributes
         assert (is_on if rule.kind == "switch" else parsed(rule, value_of(page, rule.key))) == rules[rule.key]
-    assert all("open" in group.attributes for group in page.all("details"))
+    assert all("open" in group.attributes for group in page.by_id("rules").all("details"))
+
+
+def test_how_a_run_is_executed_is_put_away_until_something_is_said_about_it(client: Client, universe: Universe) -> None:
+    execution = page_of(client.get("/")).by_id("execution")
+    assert "open" not in execution.attributes
+    named = [control.attributes["name"] for control in execution.all("*") if "name" in control.attributes]
+    assert named == list(EXECUTION)
+    run = make_run(universe, priority=["S3", "S1"])
+    like = page_of(client.get(f"/?like={run.pk}"))
+    assert "open" in like.by_id("execution").attributes
+    assert value_of(like, "priority") == "S3, S1"
 
 
 def test_every_form_has_a_token_of_its_own(client: Client, universe: Universe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -122,6 +123,13 @@ class ShortGlance(Honest):
         return Signals(
             signals.entry, signals.exit, short_entry=late & (tomorrow < bars.close), short_exit=signals.entry
         )
+
+
+class StopGlance(Honest):
+    """Put the stop below the low of tomorrow, where it is not met."""
+
+    def signals(self, bars: Bars) -> Signals:
+        return replace(super().signals(bars), stop=np.append(bars.low[1:], bars.low[-1:]) - 0.01)
 
 
 class HastyShort(Honest):

@@ -40,6 +40,7 @@ from tests.strategies.conformance.cheats import (
     Remembering,
     Shared,
     ShortGlance,
+    StopGlance,
     TomorrowsClose,
     WrongShape,
 )
@@ -64,6 +65,8 @@ def test_who_keeps_the_contract_passes_every_check(check: Check) -> None:
         (RememberedStart, check_truncated, r"when it sees the first \d+ bars before all of them, on prices"),
         (RememberedForever, check_truncated, r"\(300,\); the strategy returned .*, when it has seen the first \d+ of"),
         (ShortGlance, check_truncated, r"the short entry of bar \d+ is true, and false when the bars after it are"),
+        (StopGlance, check_truncated, r"the stop of bar \d+ is [\d.]+, and [\d.]+ when the bars after it are removed"),
+        (StopGlance, check_future_changed, "the stop of bar .* when the prices from the next bar on"),
         (ShortGlance, check_future_changed, "the short entry of bar .* when the prices from the next bar on"),
         (HastyShort, check_warmup, r"the short entry of bar \d stands after \d bars?, and warmup says 10"),
         (TomorrowsClose, check_future_changed, "when the prices from the next bar on are multiplied by"),

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from backtests.runs.engines import courtesy
-from backtests.runs.engines.courtesy import Message, RequestsFirst, wait_for_requests
+from backtests.runs.engines.courtesy import Message, RequestsFirst, note_look, wait_for_first_look, wait_for_requests
+from tests.waiting import wait_for
 
 
 async def receive() -> Message:
@@ -29,10 +31,12 @@ def test_a_worker_waits_while_a_request_is_being_answered_and_not_for_its_stream
         seen.append(worker_is_held_up())
         await answer({"type": "http.response.start"})  # type: ignore[operator]
         seen.append(worker_is_held_up())
+        await answer({"type": "http.response.body", "more_body": True})  # type: ignore[operator]
+        seen.append(worker_is_held_up())
         await answer({"type": "http.response.body"})  # type: ignore[operator]
 
     asyncio.run(RequestsFirst(streams)({}, receive, send))
-    assert seen == [True, False]
+    assert seen == [True, True, False]
 
 
 def test_a_request_that_fails_holds_nobody_up() -> None:
@@ -83,3 +87,38 @@ def test_a_worker_goes_on_as_soon_as_it_is_quiet(monkeypatch: pytest.MonkeyPatch
     quiet.set()
     worker.join(timeout=10)
     assert not worker.is_alive()
+
+
+def test_the_worker_of_a_new_run_waits_until_somebody_has_seen_its_first_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courtesy, "PATIENCE_S", 60.0)
+    worker = threading.Thread(target=wait_for_first_look, args=["new"], daemon=True)
+    worker.start()
+    wait_for("a worker that waits", lambda: "new" in courtesy._unseen)
+    note_look("another")
+    assert worker.is_alive()
+    note_look("new")
+    worker.join(timeout=30)
+    assert not worker.is_alive()
+    assert not courtesy._unseen
+
+
+def test_two_workers_of_one_run_wait_for_the_same_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courtesy, "PATIENCE_S", 60.0)
+    failed: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failed.append)
+    workers = [threading.Thread(target=wait_for_first_look, args=["new"], daemon=True) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    waiting: Any = wait_for("workers that wait", lambda: courtesy._unseen.get("new"))
+    wait_for("both of them", lambda: len(waiting._cond._waiters) == 2)
+    note_look("new")
+    for worker in workers:
+        worker.join(timeout=30)
+    assert not any(worker.is_alive() for worker in workers)
+    assert not failed
+
+
+def test_nobody_needs_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courtesy, "PATIENCE_S", 0.001)
+    wait_for_first_look("new")
+    assert not courtesy._unseen

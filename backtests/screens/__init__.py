@@ -1,0 +1,1 @@
+"""Screens: which symbols of a market match a formula now, and their charts."""
