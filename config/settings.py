@@ -48,6 +48,9 @@ ENVIRONMENT = (
     Variable("TRAWL_WORKERS", "0", "Threads that execute chunks. 0: one for each processor."),
     Variable("TRAWL_CONNECTIONS", "0", "Most connections to PostgreSQL. 0: one more than workers, and 3 at least."),
     Variable("TRAWL_BARS_CACHE_MB", "300", "Memory for decoded bars in each process, in MiB."),
+    Variable(
+        "TRAWL_BARS_FILE_MB", "2048", "Disk for decoded bars that do not fit there, in MiB, of each server. 0: none."
+    ),
     Variable("TRAWL_CACHE_DAYS", "30", "Days for which a run's results are reused by later runs. 0: without end."),
     Variable("TRAWL_CACHE_MB", "1024", "Results offered to later runs, in MiB; the oldest go first. 0: any number."),
     Variable("TRAWL_LEASE_S", "30", "Seconds after which a chunk that its worker left unfinished is taken up again."),
@@ -253,6 +256,7 @@ WORKERS = _whole_number("TRAWL_WORKERS", low=0, high=256) or os.cpu_count() or 1
 # Who computes holds none (backtests/connections.py): three are enough for two workers, many viewers and some pages.
 CONNECTIONS = _connections("TRAWL_CONNECTIONS", least=3) or max(3, WORKERS + 1)
 BARS_CACHE_BYTES = _whole_number("TRAWL_BARS_CACHE_MB", low=1, high=1_048_576) * 1024 * 1024
+BARS_FILE_BYTES = _whole_number("TRAWL_BARS_FILE_MB", low=0, high=1_048_576) * 1024 * 1024
 CACHE_DAYS = _whole_number("TRAWL_CACHE_DAYS", low=0, high=36_500)
 CACHE_BYTES = _whole_number("TRAWL_CACHE_MB", low=0, high=1_048_576) * 1024 * 1024
 LEASE_S = _number("TRAWL_LEASE_S", low=1, high=3600)

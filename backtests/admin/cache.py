@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from backtests.models import PriceBlock, Universe
+from backtests.prices.bars_file import BARS_FILE
 from backtests.prices.cache import BARS_CACHE, CacheState
 from backtests.prices.store import COLUMNS
 from backtests.runs.chunks import PROCESS
@@ -73,14 +74,19 @@ def _page(request: HttpRequest, site: AdminSite) -> HttpResponse:
         context["result_facts"] = result_facts(total_of(parts))
         context["may_change_results"] = request.user.has_perm(CHANGE_RESULTS)
     if sees_bars:
-        context |= {"bar_facts": bar_facts(BARS_CACHE.state), "process": PROCESS, "warm_up": current_warm_up()}
+        context |= {
+            "bar_facts": bar_facts(BARS_CACHE.state, BARS_FILE.state),
+            "process": PROCESS,
+            "warm_up": current_warm_up(),
+        }
         context |= {"universes": Universe.objects.all(), "may_change_bars": request.user.has_perm(CHANGE_BARS)}
     return TemplateResponse(request, "admin/backtests/cache.html", context)
 
 
 def _flush_bars(request: HttpRequest, site: AdminSite) -> HttpResponse:
-    n_series = BARS_CACHE.state.entries
+    n_series = BARS_CACHE.state.entries + BARS_FILE.state.entries
     BARS_CACHE.clear()
+    BARS_FILE.clear()
     return _back(request, f"Flushed {n_series:,} series; the next runs read their bars from the database.")
 
 
@@ -143,8 +149,8 @@ def result_facts(total: Holding) -> Facts:
     ]
 
 
-def bar_facts(state: CacheState) -> Facts:
-    """Return what there is to know of the cache of bars: label, value, and what it means."""
+def bar_facts(state: CacheState, file: CacheState) -> Facts:
+    """Return what there is to know of the cache of bars, in memory and in its file: label, value, and what it means."""
     asked = state.hits + state.misses
     rate = f"{100 * state.hits / asked:.1f} %" if asked else NO_VALUE
     stored = PriceBlock.objects.order_by().aggregate(blocks=Count("pk"), bars=Sum("n_bars"))
@@ -157,8 +163,16 @@ def bar_facts(state: CacheState) -> Facts:
         ("Misses", f"{state.misses:,}", "Series that had to be read, or whose blocks had changed."),
         ("Hit rate", rate, "Since the process started."),
         ("Evictions", f"{state.evictions:,}", "Series that gave way to newer ones at the limit."),
+        ("In the file", f"{file.entries:,}", "Series of markets that do not fit into memory."),
+        ("Disk", f"{file.n_bytes / MIB:,.1f} MiB", f"What these take; at most {most_of(file)} (TRAWL_BARS_FILE_MB)."),
+        ("Read there", f"{file.hits:,}", f"Series that were read from the file; not there: {file.misses:,}."),
         ("Stored", f"{n_bars * BAR_BYTES / MIB:,.1f} MiB", f"Bars: {n_bars:,}, in blocks: {stored['blocks']:,}."),
     ]
+
+
+def most_of(file: CacheState) -> str:
+    """Return the bound of the bars file in words; this process may have none."""
+    return f"{file.limit_bytes / MIB:,.0f} MiB" if file.limit_bytes else "nothing, as this process has no file"
 
 
 def cells_of(part: Holding) -> tuple[str, ...]:

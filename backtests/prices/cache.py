@@ -30,11 +30,16 @@ class Series:
 
     def checksums_within(self, periods: tuple[int, int]) -> list[str]:
         """Return the checksums of the blocks from the first to the last of these periods."""
-        first, last = periods
-        if self.periods and first <= self.periods[0] and self.periods[-1] <= last:
-            return list(self.checksums)
-        pairs = zip(self.checksums, self.periods, strict=True)
-        return [checksum for checksum, period in pairs if first <= period <= last]
+        return checksums_within(periods, self.checksums, self.periods)
+
+
+def checksums_within(periods: tuple[int, int], checksums: Sequence[str], own_periods: Sequence[int]) -> list[str]:
+    """Return the checksums of those blocks whose own periods are from the first to the last of two periods."""
+    first, last = periods
+    if own_periods and first <= own_periods[0] and own_periods[-1] <= last:
+        return list(checksums)
+    pairs = zip(checksums, own_periods, strict=True)
+    return [checksum for checksum, period in pairs if first <= period <= last]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import xxhash
+from django.conf import settings
 from django.db import connection, transaction
 
 from backtests.at_once import rows_of
 from backtests.connections import give_back
 from backtests.models import NewBars, PriceBlock, Symbol
+from backtests.prices.bars_file import BARS_FILE
 from backtests.prices.cache import ALL_PERIODS, BARS_CACHE, Series
 from backtests.prices.errors import BlockDamaged
 from strategies.bars import Bars
@@ -207,15 +209,16 @@ def read_bars(
     start_s: int | None = None,
     end_s: int | None = None,
     known: Known | None = None,
-    keep: bool = True,
+    market_bytes: int = 0,
     whole: bool = True,
 ) -> dict[int, Series]:
     """Return the bars of the symbols that have any, from ``start_s`` up to but without ``end_s`` (seconds, UTC).
 
     A symbol with blocks but no bar between the two has a series of no bars; one without blocks is absent. With what is
-    ``known`` the database is asked only for bars that are not in memory. Whoever reads more than fits there does not
-    ``keep`` it: one after the other its series would drive out all others, and each other. What has to be read is read
-    ``whole``, for others who want it, or only from the first to the last of the known periods.
+    ``known`` the database is asked only for bars that this process does not have. Whoever reads a market in parts says
+    how many bytes it has: one that does not fit into memory would drive out all others, and itself, and is kept in the
+    bars file. What has to be read is read ``whole``, for others who want it, or only from the first to the last of the
+    known periods.
 
     Raises
     ------
@@ -230,9 +233,18 @@ def read_bars(
         for symbol_id, checksums in wanted
         if checksums is not None
     }
-    if missing := [symbol_id for symbol_id, series in found.items() if series is None]:
-        periods = ALL_PERIODS if whole else known.periods
-        found.update(_read_blocks(missing, interval, periods, keep=keep))
+    in_memory = market_bytes <= settings.BARS_CACHE_BYTES
+    in_file = not in_memory and BARS_FILE.has_room_for(market_bytes)
+    missing = [symbol_id for symbol_id, series in found.items() if series is None]
+    if missing and in_file:
+        written = BARS_FILE.get_all({(each, interval): known.checksums[each] for each in missing}, known.periods)
+        found |= {symbol_id: series for (symbol_id, _), series in written.items()}
+        missing = [symbol_id for symbol_id in missing if found[symbol_id] is None]
+    if missing:
+        read = _read_blocks(missing, interval, ALL_PERIODS if whole else known.periods, keep=in_memory)
+        found |= read
+        if in_file:
+            BARS_FILE.put_all({(symbol_id, interval): series for symbol_id, series in read.items()})
     # What is done with bars takes longer than reading them.
     give_back()
     ranged = {}

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 
 from backtests.engine import EngineError, Rules, evaluate_all
 from backtests.engine.periods import bars_per_year
@@ -173,16 +172,17 @@ def _read(scan: Scan, symbol_ids: Sequence[int]) -> tuple[dict[int, Series], dic
     start_s, end_s = bounds_s(scan.start_date, scan.end_date)
     periods = periods_within(scan.interval, scan.start_date, scan.end_date)
     known = Known(scan.market.checksums, periods) if scan.market else None
-    keep = scan.market is None or scan.market.n_bars * BAR_BYTES <= settings.BARS_CACHE_BYTES
+    n_bytes = scan.market.n_bars * BAR_BYTES if scan.market else 0
+    read = partial(read_bars, interval=scan.interval, start_s=start_s, end_s=end_s)
     try:
-        return read_bars(symbol_ids, interval=scan.interval, start_s=start_s, end_s=end_s, known=known, keep=keep), {}
+        return read(symbol_ids, known=known, market_bytes=n_bytes), {}
     except BlockDamaged:
         pass
     series: dict[int, Series] = {}
     damaged: dict[int, Failure] = {}
     for symbol_id in symbol_ids:
         try:
-            series.update(read_bars([symbol_id], interval=scan.interval, start_s=start_s, end_s=end_s))
+            series.update(read([symbol_id]))
         except BlockDamaged as error:
             damaged[symbol_id] = Failure(f"bad data: {error}", is_certain=False)
     return series, damaged

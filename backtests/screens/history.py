@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
-from django.conf import settings
 
 from backtests.prices.cache import BAR_BYTES
 from backtests.prices.errors import BlockDamaged
@@ -130,13 +129,11 @@ def market_history(request: ScreenRequest, members: Sequence[Member]) -> MarketH
     began, others, found = perf_counter(), others_of(request), MarketHistory()
     later: list[FloatArray] = []
     usual: list[FloatArray] = []
-    # More than fits into memory would only drive out what other screens and runs look at.
     n_bytes = sum(block.n_bars for member in members for block in member.blocks) * BAR_BYTES
-    keep = n_bytes <= settings.BARS_CACHE_BYTES
     for part in _parts(request, members):
         if perf_counter() - began > MOST_S:
             raise RequestRefused("formula", f"takes longer than {MOST_S:g} s on all bars of this universe")
-        series = _series_of(request, part, found, keep=keep)
+        series = _series_of(request, part, found, market_bytes=n_bytes)
         tested = [member for member in part if member.symbol_id in series]
         for member, bars, matches in _matches(request, tested, series, others):
             found.rows.append(LastMatch(member.ticker, member.name, member.sector, _history(bars, matches)))
@@ -163,12 +160,12 @@ def _parts(request: ScreenRequest, members: Sequence[Member]) -> Iterator[Sequen
 
 
 def _series_of(
-    request: ScreenRequest, members: Sequence[Member], found: MarketHistory, *, keep: bool
+    request: ScreenRequest, members: Sequence[Member], found: MarketHistory, *, market_bytes: int
 ) -> Mapping[int, Bars]:
     """Return the bars of members that have some, and note the others."""
     series: dict[int, Bars] = {}
     try:
-        series = bars_of(members, request, least=ALL_BARS, keep=keep)
+        series = bars_of(members, request, least=ALL_BARS, market_bytes=market_bytes)
     except BlockDamaged:
         for member in members:
             try:

@@ -18,7 +18,6 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.conf import settings
 
 from backtests.at_once import rows_of
 from backtests.models import PriceBlock, Symbol, Universe
@@ -158,7 +157,7 @@ class _Asking:
     request: ScreenRequest
     condition: Part
     others: Mapping[str, Flat]
-    keep: bool
+    market_bytes: int
     places: Places | None = None
     found: _Found = field(default_factory=_Found)
     began: float = field(default_factory=perf_counter)
@@ -206,7 +205,7 @@ def screen(request: ScreenRequest, members: Sequence[Member] | None = None) -> S
     condition = request.condition
     members = members or members_of(request.universe, request.interval, request.tickers)
     held = _bars_held(members, request)
-    asking = _Asking(request, condition, others_of(request), keep=sum(held) * BAR_BYTES <= settings.BARS_CACHE_BYTES)
+    asking = _Asking(request, condition, others_of(request), market_bytes=sum(held) * BAR_BYTES)
     at_once = _symbols_at_once(request)
     if request.program.compares_symbols:
         refuse_too_many_values("formula", request.program, int(sum(min(each, request.reach + 1) for each in held)))
@@ -241,7 +240,9 @@ def _places(asking: _Asking, members: Sequence[Member], at_once: int) -> Places:
     def flat_of(symbol_ids: Sequence[int]) -> tuple[list[int], Flat]:
         asking.check_time()
         # Whoever fails here is told of when all are asked.
-        series = _series_of([by_id[each] for each in symbol_ids], asking.request, _Found(), keep=asking.keep)
+        series = _series_of(
+            [by_id[each] for each in symbol_ids], asking.request, _Found(), market_bytes=asking.market_bytes
+        )
         found = [each for each in symbol_ids if each in series and len(series[each])]
         return found, asking.flat_of([by_id[each] for each in found], [series[each] for each in found])
 
@@ -250,7 +251,7 @@ def _places(asking: _Asking, members: Sequence[Member], at_once: int) -> Places:
 
 def _ask(asking: _Asking, members: Sequence[Member]) -> None:
     request, found = asking.request, asking.found
-    series = _series_of(members, request, found, keep=asking.keep)
+    series = _series_of(members, request, found, market_bytes=asking.market_bytes)
     asked, bars = [], []
     for member in members:
         own = series.get(member.symbol_id)
@@ -287,10 +288,12 @@ def _why_none(request: ScreenRequest, member: Member) -> str:
     return f"no bars up to {request.as_of:%Y-%m-%d}"
 
 
-def _series_of(members: Sequence[Member], request: ScreenRequest, found: _Found, *, keep: bool) -> dict[int, Bars]:
+def _series_of(
+    members: Sequence[Member], request: ScreenRequest, found: _Found, *, market_bytes: int
+) -> dict[int, Bars]:
     """Return the bars that the formula needs of each member; a damaged one is a failure and stops no other."""
     try:
-        return bars_of(members, request, keep=keep)
+        return bars_of(members, request, market_bytes=market_bytes)
     except BlockDamaged:
         pass
     series: dict[int, Bars] = {}
@@ -302,7 +305,9 @@ def _series_of(members: Sequence[Member], request: ScreenRequest, found: _Found,
     return series
 
 
-def bars_of(members: Sequence[Member], request: ScreenRequest, *, least: int = 2, keep: bool = True) -> dict[int, Bars]:
+def bars_of(
+    members: Sequence[Member], request: ScreenRequest, *, least: int = 2, market_bytes: int = 0
+) -> dict[int, Bars]:
     """Return the last bars of each member as of the day asked for: as many as the formula reaches back, or more.
 
     Only the blocks that hold them are read. Raises BlockDamaged.
@@ -318,7 +323,7 @@ def bars_of(members: Sequence[Member], request: ScreenRequest, *, least: int = 2
     for periods, checksums in needed.items():
         known = Known(checksums, periods)
         series |= read_bars(
-            list(checksums), interval=request.interval, end_s=end_s, known=known, keep=keep, whole=False
+            list(checksums), interval=request.interval, end_s=end_s, known=known, market_bytes=market_bytes, whole=False
         )
     first = None if math.isinf(n_bars) else -int(n_bars)
     return {symbol_id: own.bars[first:] for symbol_id, own in series.items()}

@@ -154,6 +154,8 @@ class RunFeed:
             # At once: who comes before the task has noticed would wait for a feed that is no more.
             self._forget()
             self._task.cancel()
+            # The task keeps its feed until the garbage collector comes by; what it holds is large.
+            self._tracks.clear()
 
     def _forget(self) -> None:
         if _FEEDS.get(self.run_id) is self:

@@ -67,7 +67,11 @@
   watch();
 
   // What has not changed stays as it is: a button that is pressed, and what a screen reader has read out.
+  // The page is read before htmx marks what it has seen.
   const shown = new Map();
+  for (const element of document.querySelectorAll("[id^='run-']")) {
+    shown.set(element.id, element.outerHTML.split("\n").map((line) => line.trim()).join(""));
+  }
   let atControlsAt = -Infinity;
   document.addEventListener("htmx:before:swap", (event) => {
     if (document.activeElement?.closest("#run-controls")) atControlsAt = performance.now();

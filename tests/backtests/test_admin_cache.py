@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
+from backtests.admin import cache as admin_cache
 from backtests.models import PriceBlock, Run, Symbol, Universe
-from backtests.prices.cache import BARS_CACHE
+from backtests.prices.bars_file import BarsFile
+from backtests.prices.cache import BAR_BYTES, BARS_CACHE, Series
 from backtests.prices.store import read_bars
 from backtests.warming import current_warm_up
 from tests.builders import execute_run, make_bars, make_market, make_run, store_universe
@@ -57,6 +60,23 @@ def test_the_cache_page_shows_what_it_holds(admin_client: Client, symbol: Symbol
     for value in ("Hit rate", "Evictions", f"<td>{state.entries}</td>", f"<td>{state.hits:,}</td>"):
         assert value in text
     assert "Bars: 3, in blocks: 1." in text
+
+
+def test_the_cache_page_shows_the_bars_file(
+    admin_client: Client, symbol: Symbol, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "at most nothing, as this process has no file (TRAWL_BARS_FILE_MB)" in text_of(admin_client, CACHE)
+    file = BarsFile()
+    monkeypatch.setattr(admin_cache, "BARS_FILE", file)
+    file.open(tmp_path, 5 * 1024 * 1024)
+    n_bars = 2 * 1024 * 1024 // BAR_BYTES
+    file.put_all({(symbol.pk, "1d"): Series(make_bars([1.0] * n_bars), ("a",), (202_001,))})
+    file.get_all({(symbol.pk, "1d"): ["a"], (symbol.pk, "1h"): ["a"]})
+    text = text_of(admin_client, CACHE)
+    for value in ("<td>2.0 MiB</td>", "at most 5 MiB", "Series that were read from the file; not there: 1."):
+        assert value in text
+    assert "Flushed 2 series" in admin_client.post(FLUSH, follow=True).content.decode()
+    assert file.state.entries == 0
 
 
 def test_flushing_empties_the_cache(admin_client: Client, symbol: Symbol) -> None:

@@ -9,10 +9,12 @@ import sys
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
 from backtests.prepare import prepare, warm_bars
+from backtests.prices.bars_file import BARS_FILE
 
 # With Python's own 5 ms a request waits that long for every worker thread that is busy; measured on two processors,
 # 1 ms brings the first row 15 ms earlier and the last one no later.
@@ -44,6 +46,8 @@ class Command(BaseCommand):
         # Rows by the thousand are made and dropped, none in a cycle: looking for some costs a twentieth of a scan.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
+        if settings.BARS_FILE_BYTES:
+            BARS_FILE.open(settings.DATA_DIR, settings.BARS_FILE_BYTES)
         ENGINE.also_looks.append(look_after_schedules)
         ENGINE.take_up_unfinished()
         # This thread goes on to serve, and asks nothing more.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain, repeat
@@ -39,7 +39,6 @@ from backtests.runs.chunks import (
 from backtests.runs.engines.courtesy import wait_for_first_look, wait_for_requests
 from backtests.runs.engines.outage import AWAY, Outage, on_one_line
 from backtests.runs.execute import Scan, SymbolResult, execute, failed, scan_of
-from backtests.runs.market import Names
 from backtests.runs.notify import notify_finished
 from backtests.runs.save import save
 from strategies.errors import StrategyError
@@ -205,6 +204,8 @@ class ThreadsEngine:
 
     def _work_on(self, run_id: str) -> Outcome:
         wait_for_requests()
+        # Before the chunk: who finds none left meanwhile takes the run, and what is known of it, off the list.
+        scan = self._runs.get(run_id)
         chunk = self._patiently(lambda: claim(run_id))
         if chunk is None:
             return Outcome.NOTHING_LEFT
@@ -218,8 +219,9 @@ class ThreadsEngine:
             if chunk.attempts >= MOST_ATTEMPTS and chunk.n_symbols > 1:
                 self._patiently(lambda: cut_into_symbols(chunk))
             else:
-                results = self._patiently(lambda: self._results(chunk), READ_PATIENCE_S)
-                self._patiently(lambda: save(chunk, results, self._names(run_id)))
+                results = self._patiently(lambda: self._results(chunk, scan), READ_PATIENCE_S)
+                names = scan.market.names if scan and scan.market else None
+                self._patiently(lambda: save(chunk, results, names))
         finally:
             with self._changed:
                 if me in self._workers:
@@ -229,11 +231,11 @@ class ThreadsEngine:
             wait_for_first_look(run_id)
         return Outcome.DID_A_CHUNK
 
-    def _results(self, chunk: RunChunk) -> list[SymbolResult]:
+    def _results(self, chunk: RunChunk, scan: Scan | None) -> list[SymbolResult]:
         if chunk.attempts > MOST_ATTEMPTS:
             return failed(chunk.symbol_ids, f"given up after {MOST_ATTEMPTS} attempts that broke off or got stuck")
         try:
-            return execute(self._scan(chunk.run_id), chunk.symbol_ids)
+            return execute(scan or self._scan(chunk.run_id), chunk.symbol_ids)
         except (StrategyError, RulesError) as error:
             # The strategy is gone, or a parameter or rule has changed since the run was saved: trying again would be
             # in vain.
@@ -262,17 +264,12 @@ class ThreadsEngine:
                 at_work.since_s = monotonic()
 
     def _scan(self, run_id: str) -> Scan:
-        scan = self._runs.get(run_id)
-        if scan is None:
-            scan = scan_of(run_id)
-            with self._changed:
-                if run_id in self._runs:
-                    self._runs[run_id] = scan
+        """Read what a run's symbols share, and keep it for its other chunks."""
+        scan = scan_of(run_id)
+        with self._changed:
+            if run_id in self._runs:
+                self._runs[run_id] = scan
         return scan
-
-    def _names(self, run_id: str) -> Mapping[int, Names] | None:
-        scan = self._runs.get(run_id)
-        return scan.market.names if scan and scan.market else None
 
     def _keep(self) -> None:
         """Keep leases, replace stuck workers and look for runs that nobody works on, until the engine stops."""

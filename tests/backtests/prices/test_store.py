@@ -27,6 +27,7 @@ pytestmark = pytest.mark.django_db
 HOUR_S = 3600
 DAY_2019 = 1_546_300_800  # 2019-01-01, in the block that ends with the year
 DAY_2020 = 1_577_836_800
+TOO_LARGE = 10**15  # bytes
 
 
 @pytest.fixture(autouse=True)
@@ -245,9 +246,10 @@ def test_where_the_database_cannot_join_columns_each_block_is_read_by_itself(mon
     ids = [stored(ticker, bars).pk for ticker in "AB"]
     joined = store._stored_blocks
     monkeypatch.setattr(store, "_stored_blocks", lambda values: (joined(values)[0], [memoryview(b"")] * 6))
-    for keep in (True, False):
-        assert [len(each.bars) for each in read_bars(ids, interval="1d", keep=keep).values()] == [len(bars)] * 2
-        for each in read_bars(ids, interval="1d", keep=keep).values():
+    for market_bytes in (0, TOO_LARGE):
+        read = read_bars(ids, interval="1d", market_bytes=market_bytes)
+        assert [len(each.bars) for each in read.values()] == [len(bars)] * 2
+        for each in read.values():
             assert_equal(each.bars, bars)
 
 
@@ -263,7 +265,7 @@ def test_what_is_kept_of_a_symbol_keeps_nothing_of_others() -> None:
 def test_bars_that_are_not_kept_are_those_that_are() -> None:
     bars = {ticker: six_years() if ticker == "B" else make_bars([1.0, 2.0]) for ticker in "ABC"}
     ids = [stored(ticker, own).pk for ticker, own in bars.items()]
-    alone = read_bars(ids, interval="1d", keep=False)
+    alone = read_bars(ids, interval="1d", market_bytes=TOO_LARGE)
     assert [each.bars is read_bars(ids, interval="1d")[symbol_id].bars for symbol_id, each in alone.items()] == [
         False
     ] * 3

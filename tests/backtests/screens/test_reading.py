@@ -45,7 +45,7 @@ def test_the_bars_are_the_last_ones_up_to_the_day(decades: Universe, as_of: date
     request = ScreenRequest(compile_formula(f"close > close[{n_ago}]" if n_ago else "close > 1"), decades, as_of=as_of)
     members = members_of(decades, "1d")
     ids = [member.symbol_id for member in members]
-    whole = read_bars(ids, interval="1d", end_s=bounds_s(None, as_of)[1], keep=False)
+    whole = read_bars(ids, interval="1d", end_s=bounds_s(None, as_of)[1], market_bytes=10**15)
     for _ in range(2):  # from the blocks, and then from memory
         found = bars_of(members, request)
         for member in members:

@@ -167,9 +167,12 @@ def test_the_last_viewer_to_leave_stops_the_feed() -> None:
         await work(run, n_chunks=1)
         assert (await next_frame(viewers[1])).sequences == [1]
         assert others()
+        feed = feed_module._FEEDS[run.pk]
+        assert feed._tracks
         await viewers[1].aclose()  # type: ignore[attr-defined]
         await until(lambda: len(others()) == 1)  # the one that waits here
         assert feed_module._FEEDS == {}
+        assert feed._tracks == {}, "rows by the thousand would wait for the garbage collector"
         # Whoever comes back starts it again.
         back = follow(run.pk, after=1)
         await next_frame(back)

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from backtests.models import Run, RunChunk, Universe
 from backtests.runs.chunks import MOST_ATTEMPTS, claim
+from backtests.runs.engines import threads
 from backtests.runs.engines.threads import ThreadsEngine
+from backtests.runs.execute import scan_from
+from backtests.runs.fresh import FRESH_ROWS
+from backtests.runs.market import state_of
+from backtests.runs.request import RunRequest, check_request
 from strategies.models import Strategy
 from tests.builders import make_bars, make_market, make_run, store_universe
 from tests.waiting import wait_for
@@ -70,6 +75,25 @@ def test_a_run_that_is_submitted_often_is_done_once(engine: ThreadsEngine) -> No
     engine.submit(following.pk)
     assert_whole(finished(following))
     assert set(run.chunks.values_list("attempts", flat=True)) == {1}
+
+
+def test_the_last_chunk_is_computed_with_what_is_known_of_its_run(
+    engine: ThreadsEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(universe(n_symbols=1))
+    checked = check_request(RunRequest(strategy=run.strategy.key, universe=run.universe.slug))
+
+    def claimed(run_id: str) -> Any:
+        chunk = claim(run_id)
+        # Another worker finds nothing left at this very moment.
+        engine._runs.pop(run_id, None)
+        return chunk
+
+    monkeypatch.setattr(threads, "claim", claimed)
+    engine.submit(run.pk, scan_from(run, state_of(checked)))
+    assert_whole(finished(run))
+    # They are here only if the names of the symbols were known.
+    wait_for("the row is in memory", lambda: FRESH_ROWS.between(run.pk, 0, 1))
 
 
 def test_what_a_dead_process_left_is_taken_up(engine: ThreadsEngine) -> None:
