@@ -271,17 +271,18 @@ class Run(models.Model):
 
         The strategy of an old run may be gone; its parameters then come by key.
         """
-        strategy = class_or_none(self.strategy)
-        declared = [key for key in (strategy.parameters() if strategy else ()) if key in self.parameters]
-        return {key: self.parameters[key] for key in [*declared, *sorted(set(self.parameters) - set(declared))]}
+        return {key: value for key, _, value in self._parameters()}
 
     @property
     def labelled_parameters(self) -> list[tuple[str, float]]:
         """The parameters by label, in declared order; those of a strategy that is gone keep their keys."""
+        return [(label, value) for _, label, value in self._parameters()]
+
+    def _parameters(self) -> list[tuple[str, str, float]]:
         strategy = class_or_none(self.strategy)
         declared = strategy.parameters() if strategy else {}
-        values = self.ordered_parameters
-        return [(declared[key].label if key in declared else key, value) for key, value in values.items()]
+        keys = [*(key for key in declared if key in self.parameters), *sorted(self.parameters.keys() - declared.keys())]
+        return [(key, declared[key].label if key in declared else key, self.parameters[key]) for key in keys]
 
 
 class RunChunk(models.Model):

@@ -18,6 +18,7 @@ from django_htmx.middleware import HtmxDetails
 
 from backtests.accounts.access import owner_of, runs_visible_to, sees
 from backtests.forms import RunForm
+from backtests.listed import lines_of, with_what_is_listed
 from backtests.models import Run
 from backtests.runs import control
 from backtests.runs.chunks import chunks_at_work
@@ -57,9 +58,8 @@ def new_run(request: HttpRequest) -> HttpResponse:
     newest = runs_visible_to(request.user)
     named = request.GET.get("like", "")
     like = newest.filter(pk=named).first() if named.isalnum() else None
-    return render(
-        request, "backtests/new_run.html", {"form": RunForm(like=like, user=request.user), "recent": newest[:RECENT]}
-    )
+    recent = lines_of(with_what_is_listed(newest)[:RECENT])
+    return render(request, "backtests/new_run.html", {"form": RunForm(like=like, user=request.user), "recent": recent})
 
 
 @require_safe
@@ -120,9 +120,9 @@ def _started(checked: CheckedRequest, cleaned: dict[str, Any], owner: Any) -> Ru
 
 @require_safe
 def runs(request: HttpRequest) -> HttpResponse:
-    newest = runs_visible_to(request.user)
+    newest = with_what_is_listed(runs_visible_to(request.user))
     page = Paginator(newest, RUNS_A_PAGE).get_page(request.GET.get("page"))
-    return render(request, "backtests/runs.html", {"page": page})
+    return render(request, "backtests/runs.html", {"page": page, "runs": lines_of(page)})
 
 
 @require_safe

@@ -83,7 +83,8 @@ class StreamDoor:
             await self._application(scope, receive, send)
             return
         response = await ask(partial(self._handler.get_response, ASGIRequest(scope, BytesIO())))
-        leaving = asyncio.create_task(_left(receive, asyncio.current_task()))
+        loop = asyncio.get_running_loop()
+        leaving = loop.create_task(_left(receive, asyncio.current_task(loop)))
         # The response needs no closing: no signal has said that its request began, and no file is open.
         try:
             await _send(response, send)

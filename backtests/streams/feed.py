@@ -101,6 +101,7 @@ class RunFeed:
         # Set while a look is on: if it fails halfway, what it has counted must be counted anew.
         self._is_torn = False
         self._standing: tuple[Any, ...] = ()
+        self._loop = asyncio.get_running_loop()
         self._poked = asyncio.Event()
         self._visited = asyncio.Event()
         self._expected: type[Track] | None = None
@@ -111,12 +112,12 @@ class RunFeed:
         # At once, not when the task begins: no poke shall be missed.
         self._listening = contextlib.ExitStack()
         self._listening.enter_context(listening(run_id, self._poked))
-        self._task = asyncio.create_task(self._tail())
+        self._task = self._loop.create_task(self._tail())
 
     def expect(self, kind: type[Track], run: Run) -> None:
         """Draw rows of a run that has none yet for viewers who are about to come."""
         self._expected = kind
-        asyncio.get_running_loop().call_later(LINGER_S, self._end_if_idle)
+        self._loop.call_later(LINGER_S, self._end_if_idle)
         track = self._tracks[kind] = kind()
         track.open(run)
 
@@ -139,7 +140,7 @@ class RunFeed:
 
     async def news(self) -> None:
         """Wait until the feed has moved on, or for the next heartbeat."""
-        waiter = asyncio.get_running_loop().create_future()
+        waiter = self._loop.create_future()
         self._waiting.append(waiter)
         await waiter
 
@@ -147,7 +148,7 @@ class RunFeed:
         """Take leave of a viewer; the last one to go ends the feed, but for those who come back at once."""
         self.n_viewers -= 1
         if self.n_viewers == 0:
-            asyncio.get_running_loop().call_later(LINGER_S, self._end_if_idle)
+            self._loop.call_later(LINGER_S, self._end_if_idle)
 
     def _end_if_idle(self) -> None:
         if self.n_viewers == 0:

@@ -12,6 +12,8 @@ import asyncio
 import logging
 import math
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from daphne.server import Server, twisted_loop
@@ -32,28 +34,34 @@ class Gate:
     """Closed while a connection's buffer is full. Twisted opens and closes it."""
 
     def __init__(self) -> None:
-        self._is_open = asyncio.Event()
-        self._is_open.set()
+        self._is_open = True
+        self._waiting: asyncio.Future[bool] | None = None
 
     def pauseProducing(self) -> None:  # noqa: N802 - Twisted's name
-        self._is_open.clear()
+        self._is_open = False
 
     def resumeProducing(self) -> None:  # noqa: N802
-        self._is_open.set()
+        self._is_open = True
+        _answer(self._waiting, True)
 
     def stopProducing(self) -> None:  # noqa: N802 - the connection is lost: nobody shall wait for it
-        self._is_open.set()
+        self.resumeProducing()
 
     async def opened(self, within_s: float) -> bool:
-        """Wait until the gate is open; return False if it is not for so long."""
-        if self._is_open.is_set():
+        """Wait until the gate is open; return False if it is not for so long. One waits at a time."""
+        if self._is_open:
             return True
+        self._waiting = twisted_loop.create_future()
+        too_late = twisted_loop.call_later(within_s, _answer, self._waiting, False)
         try:
-            async with asyncio.timeout(within_s):
-                await self._is_open.wait()
-        except TimeoutError:
-            return False
-        return True
+            return await self._waiting
+        finally:
+            too_late.cancel()
+
+
+def _answer(waiting: asyncio.Future[bool] | None, answer: bool) -> None:
+    if waiting is not None and not waiting.done():
+        waiting.set_result(answer)
 
 
 class FlowServer(Server):  # type: ignore[misc]  # Daphne has no types
@@ -73,10 +81,11 @@ class FlowServer(Server):  # type: ignore[misc]  # Daphne has no types
         # Without a channel the client has hung up meanwhile.
         if is_body and is_last and isinstance(protocol.producer, Gate) and protocol.channel is not None:
             protocol.unregisterProducer()
-        transport = protocol.channel.transport if protocol.channel is not None else None
-        await super().handle_reply(protocol, message)
-        if is_body and transport is not None:
-            _write_now(transport)
+        if is_body and protocol.channel is not None:
+            with _written_now(protocol.channel.transport):
+                await super().handle_reply(protocol, message)
+        else:
+            await super().handle_reply(protocol, message)
         # Bodies sent at once need no gate: they are in memory already.
         if not is_body or is_last or protocol.finished or protocol.channel is None:
             return
@@ -95,15 +104,33 @@ class FlowServer(Server):  # type: ignore[misc]  # Daphne has no types
                 return
 
 
-def _write_now(transport: Any) -> None:
-    """Give the system at once what Twisted would write in the loop's next round, before which others may come."""
-    if transport.connected and not transport.disconnecting and transport.doWrite() is not None:
-        # Twisted will meet the same error, and knows what to do.
+@contextmanager
+def _written_now(transport: Any) -> Iterator[None]:
+    """Give the system at once what Twisted would write in the loop's next round, before which others may come.
+
+    Twisted asks to be called when it can write, which takes as long as writing: here only if something is left.
+    """
+    transport.startWriting = _do_nothing
+    try:
+        yield
+    finally:
+        del transport.startWriting
+    if not transport.connected:
+        return
+    # An error is met again by Twisted, which knows what to do.
+    is_error = transport.disconnecting or transport.doWrite() is not None
+    if is_error or transport.dataBuffer or transport._tempDataBuffer:
         transport.startWriting()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _keep_little(connection: socket.socket) -> None:
     """Have the system keep little of what it cannot send: it would take megabytes, and hide that somebody reads."""
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if option is not None and connection.family in {socket.AF_INET, socket.AF_INET6}:
-        connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)
+    if option is not None:
+        # A connection on this machine's own file system has no such option.
+        with suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, option, UNSENT_BYTES)

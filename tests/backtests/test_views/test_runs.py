@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from django.test import Client
 
-from backtests.models import Universe
+from backtests.models import Run, Universe
 from backtests.views import RUNS_A_PAGE
+from strategies.models import Strategy
 from tests.backtests.test_views.pages import page_of
 from tests.builders import execute_run, make_run
 
@@ -21,6 +24,9 @@ def test_runs_are_listed_newest_first_with_how_far_they_are(client: Client, univ
     assert "Queued" in lines[0].text
     assert "Period 14, Oversold 30, Overbought 70" in lines[1].text
     assert "8 of 8" in lines[1].text
+    (when,) = lines[1].all("time")
+    assert datetime.fromisoformat(when.attributes["datetime"]) == finished.created_at
+    assert when.text == f"{finished.created_at.day} {finished.created_at:%b %Y, %H:%M} UTC"
 
 
 @pytest.mark.django_db
@@ -50,7 +56,11 @@ def test_a_page_that_is_not_there_is_the_nearest_one(client: Client, universe: U
 def test_the_list_asks_the_database_twice(
     client: Client, universe: Universe, django_assert_num_queries: object
 ) -> None:
+    formula = Strategy.objects.create(key="formula-abc", label="Mine", formula="enter: close > 1\nexit: close < 1")
     for _ in range(5):
         make_run(universe)
+        # Of a formula more is read than of other strategies.
+        Run.objects.filter(pk=make_run(universe).pk).update(strategy=formula, parameters={})
     with django_assert_num_queries(2):  # type: ignore[operator]
-        client.get("/runs/")
+        page = client.get("/runs/")
+    assert page.content.decode().count("Mine") == 5
