@@ -10,14 +10,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Sum
 
 from backtests.models import PriceBlock, Universe
-from backtests.prices.cache import BAR_BYTES, BARS_CACHE
+from backtests.prices.bars_file import BARS_FILE
+from backtests.prices.cache import BARS_CACHE
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
 from backtests.runs.reusable import prune_now_and_then
-from backtests.warming import WARMED_AT_ONCE, decode_series
+from backtests.warming import WARMED_AT_ONCE, bytes_of, decode_series
 from strategies.builtins import sync_builtins
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ def warm_kernels(say: Say) -> None:
 
 
 def warm_bars() -> None:
-    """Decode the bars of every universe that fits into the cache, real ones first: the first scan finds them.
+    """Decode the bars of every universe that fits into memory or the bars file, real ones first: scans find them there.
 
     Runs in a thread of its own while the server is already answering, and lets requests and scans go first. Of a
     universe that does not fit nothing is kept: a part of it would save little, and hold the memory for good.
@@ -67,13 +67,13 @@ def warm_bars() -> None:
         for universe in Universe.objects.order_by("is_synthetic", "-pk"):
             symbol_ids = list(universe.symbols.values_list("pk", flat=True))
             for interval in stored_intervals(universe):
-                blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
-                n_bytes = BAR_BYTES * (blocks.aggregate(n=Sum("n_bars"))["n"] or 0)
-                if BARS_CACHE.state.n_bytes + n_bytes > settings.BARS_CACHE_BYTES:
+                market_bytes = bytes_of(universe, interval)
+                kept = (BARS_CACHE if market_bytes <= settings.BARS_CACHE_BYTES else BARS_FILE).state
+                if kept.n_bytes + market_bytes > kept.limit_bytes:
                     continue
                 for first in range(0, len(symbol_ids), WARMED_AT_ONCE):
                     wait_for_requests()
-                    decode_series(symbol_ids[first : first + WARMED_AT_ONCE], interval)
+                    decode_series(symbol_ids[first : first + WARMED_AT_ONCE], interval, market_bytes=market_bytes)
     except Exception:
         logger.exception("the bars could not be decoded in advance; scans decode what they need")
     finally:

@@ -1,4 +1,4 @@
-"""Decode a universe's bars in advance, into the cache of this process."""
+"""Decode a universe's bars in advance, into what this process keeps of them: memory, or the bars file."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Sum
 
-from backtests.models import Universe
-from backtests.prices.cache import size_of
+from backtests.models import PriceBlock, Universe
+from backtests.prices.bars_file import BARS_FILE
+from backtests.prices.cache import BAR_BYTES, size_of
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.store import read_bars
 from backtests.runs.engines.courtesy import wait_for_requests
@@ -48,21 +49,25 @@ _current: WarmUp | None = None
 
 
 def warm(universe: Universe, note: Callable[[WarmUp], object]) -> WarmUp:
-    """Decode every series of a universe, or as many as fit into the cache; tell ``note`` after each few of them."""
+    """Decode every series of a universe, or as many as fit; tell ``note`` after each few of them."""
     tickers = dict(universe.symbols.values_list("pk", "ticker"))
     ids, intervals = list(tickers), stored_intervals(universe)
-    state = WarmUp(universe.name, n_series=len(ids) * len(intervals))
-    starts = range(0, len(ids), WARMED_AT_ONCE)
-    for interval, start in product(intervals, starts):
-        if state.n_bytes > MOST_OF_CACHE * settings.BARS_CACHE_BYTES:
-            break
-        note(state)
-        wait_for_requests()
-        part = ids[start : start + WARMED_AT_ONCE]
-        n_bytes, damaged = decode_series(part, interval)
-        names = tuple(f"{tickers[symbol_id]} {interval}" for symbol_id in damaged)
-        n_done, n_bytes = state.n_done + len(part), state.n_bytes + n_bytes
-        state = replace(state, n_done=n_done, n_bytes=n_bytes, damaged=(*state.damaged, *names))
+    state, in_memory = WarmUp(universe.name, n_series=len(ids) * len(intervals)), 0
+    for interval in intervals:
+        market_bytes = bytes_of(universe, interval)
+        if market_bytes <= settings.BARS_CACHE_BYTES or not BARS_FILE.has_room_for(market_bytes):
+            market_bytes = 0
+        for start in range(0, len(ids), WARMED_AT_ONCE):
+            if not market_bytes and in_memory > MOST_OF_CACHE * settings.BARS_CACHE_BYTES:
+                break
+            note(state)
+            wait_for_requests()
+            part = ids[start : start + WARMED_AT_ONCE]
+            n_bytes, damaged = decode_series(part, interval, market_bytes=market_bytes)
+            in_memory += 0 if market_bytes else n_bytes
+            names = tuple(f"{tickers[symbol_id]} {interval}" for symbol_id in damaged)
+            n_done, n_bytes = state.n_done + len(part), state.n_bytes + n_bytes
+            state = replace(state, n_done=n_done, n_bytes=n_bytes, damaged=(*state.damaged, *names))
     state = replace(state, is_finished=True)
     note(state)
     return state
@@ -100,12 +105,22 @@ def _note(state: WarmUp) -> None:
     _current = state
 
 
-def decode_series(symbol_ids: list[int], interval: str) -> tuple[int, list[int]]:
-    """Decode the bars of symbols into the cache; return their bytes, and the symbols whose blocks are damaged."""
+def bytes_of(universe: Universe, interval: str) -> int:
+    """Return how much memory the decoded bars of a universe take."""
+    blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
+    return BAR_BYTES * (blocks.aggregate(n=Sum("n_bars"))["n"] or 0)
+
+
+def decode_series(symbol_ids: list[int], interval: str, *, market_bytes: int = 0) -> tuple[int, list[int]]:
+    """Decode the bars of symbols of a market of so many bytes into memory, or into the bars file if it is too large.
+
+    Return their bytes, and the symbols whose blocks are damaged.
+    """
     try:
-        return sum(size_of(series) for series in read_bars(symbol_ids, interval=interval).values()), []
+        decoded = read_bars(symbol_ids, interval=interval, market_bytes=market_bytes)
+        return sum(size_of(series) for series in decoded.values()), []
     except BlockDamaged:
         if len(symbol_ids) == 1:
             return 0, symbol_ids
-    parts = [decode_series([symbol_id], interval) for symbol_id in symbol_ids]
+    parts = [decode_series([symbol_id], interval, market_bytes=market_bytes) for symbol_id in symbol_ids]
     return sum(n_bytes for n_bytes, _ in parts), [symbol_id for _, damaged in parts for symbol_id in damaged]

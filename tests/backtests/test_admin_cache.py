@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -242,6 +243,21 @@ def test_a_universe_is_decoded_in_the_background_and_the_page_shows_how_far_that
     assert "40 of 40 series are decoded." in text
     assert '<meta http-equiv="refresh"' not in text
     assert BARS_CACHE.state.entries == 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_universe_that_is_larger_than_the_memory_is_decoded_into_the_bars_file(
+    admin_client: Client, wide: Universe, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.BARS_CACHE_BYTES = 17 * 30 * BAR_BYTES
+    file = BarsFile()
+    file.open(tmp_path, 10**6)
+    for module in ("prices.store", "warming"):
+        monkeypatch.setattr(f"backtests.{module}.BARS_FILE", file)
+    admin_client.post(WARM, {"universe": "wide"})
+    wait_for("the universe is decoded", finished)
+    assert "40 of 40 series are decoded." in text_of(admin_client, CACHE)
+    assert (file.state.entries, BARS_CACHE.state.entries) == (40, 0)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 
 from backtests import prepare
-from backtests.models import PriceBlock
+from backtests.models import PriceBlock, Universe
+from backtests.prices.bars_file import BarsFile
 from backtests.prices.cache import BAR_BYTES, BARS_CACHE, BarsCache
 from tests.builders import make_bars, store_universe
 
@@ -39,6 +41,27 @@ def test_of_universes_that_do_not_fit_nothing_is_decoded_in_advance(monkeypatch:
     # Those made last come first.
     assert small.state.entries == 6
     assert small.state.evictions == 0
+
+
+@pytest.mark.usefixtures("market")
+def test_a_universe_that_is_larger_than_the_memory_is_decoded_into_the_bars_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("django.conf.settings.BARS_CACHE_BYTES", 20 * 3 * BAR_BYTES)
+    file = BarsFile()
+    monkeypatch.setattr(prepare, "BARS_FILE", file)
+    monkeypatch.setattr("backtests.prices.store.BARS_FILE", file)
+    prepare.warm_bars()
+    assert BARS_CACHE.state.entries == 0
+    file.open(tmp_path, 70 * 3 * BAR_BYTES)
+    # The one that was made last comes first; then the file has no room for the other one.
+    store_universe("Wide", {f"W{number}": make_bars([10.0, 11.0, 12.0]) for number in range(35)})
+    prepare.warm_bars()
+    assert (file.state.entries, file.state.evictions, BARS_CACHE.state.entries) == (35, 0, 0)
+    Universe.objects.get(slug="wide").delete()
+    file.clear()
+    prepare.warm_bars()
+    assert (file.state.entries, BARS_CACHE.state.entries) == (len(TICKERS), 0)
 
 
 @pytest.mark.usefixtures("market")
