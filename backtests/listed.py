@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from django.db.models import QuerySet
 
 from backtests.models import Run
+from backtests.streams import figures
 
 # All that a line needs: the columns of a run, its strategy and its universe are some fifty.
 SHOWN = (
@@ -33,7 +34,7 @@ def lines_of(runs: Iterable[Run]) -> list[dict[str, object]]:
             "strategy": run.strategy.label,
             "universe": run.universe.name,
             "is_synthetic": run.universe.is_synthetic,
-            "parameters": ", ".join(f"{label} {value:g}" for label, value in run.labelled_parameters),
+            "parameters": ", ".join(f"{label} {figures.parameter(value)}" for label, value in run.labelled_parameters),
             "done": f"{run.n_done:,} of {run.n_symbols:,}",
             "created": run.created_at.isoformat(),
             "when": f"{run.created_at.day} {run.created_at:%b %Y, %H:%M} UTC",

@@ -14,10 +14,11 @@ from django.db.migrations.executor import MigrationExecutor
 from backtests.models import PriceBlock, Universe
 from backtests.prices.bars_file import BARS_FILE
 from backtests.prices.cache import BARS_CACHE
+from backtests.prices.store import bytes_of
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
 from backtests.runs.reusable import prune_now_and_then
-from backtests.warming import WARMED_AT_ONCE, bytes_of, decode_series
+from backtests.warming import WARMED_AT_ONCE, decode_series
 from strategies.builtins import sync_builtins
 
 logger = logging.getLogger(__name__)
@@ -67,7 +68,7 @@ def warm_bars() -> None:
         for universe in Universe.objects.order_by("is_synthetic", "-pk"):
             symbol_ids = list(universe.symbols.values_list("pk", flat=True))
             for interval in stored_intervals(universe):
-                market_bytes = bytes_of(universe, interval)
+                market_bytes = bytes_of(universe.pk, interval)
                 kept = (BARS_CACHE if market_bytes <= settings.BARS_CACHE_BYTES else BARS_FILE).state
                 if kept.n_bytes + market_bytes > kept.limit_bytes:
                     continue

@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Sum
 
-from backtests.models import PriceBlock, Universe
+from backtests.models import Universe
 from backtests.prices.bars_file import BARS_FILE
-from backtests.prices.cache import BAR_BYTES, size_of
+from backtests.prices.cache import size_of
 from backtests.prices.errors import BlockDamaged
-from backtests.prices.store import read_bars
+from backtests.prices.store import bytes_of, read_bars
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
 
@@ -54,7 +53,7 @@ def warm(universe: Universe, note: Callable[[WarmUp], object]) -> WarmUp:
     ids, intervals = list(tickers), stored_intervals(universe)
     state, in_memory = WarmUp(universe.name, n_series=len(ids) * len(intervals)), 0
     for interval in intervals:
-        market_bytes = bytes_of(universe, interval)
+        market_bytes = bytes_of(universe.pk, interval)
         if market_bytes <= settings.BARS_CACHE_BYTES or not BARS_FILE.has_room_for(market_bytes):
             market_bytes = 0
         for start in range(0, len(ids), WARMED_AT_ONCE):
@@ -103,12 +102,6 @@ def _work(universe: Universe) -> None:
 def _note(state: WarmUp) -> None:
     global _current  # noqa: PLW0603
     _current = state
-
-
-def bytes_of(universe: Universe, interval: str) -> int:
-    """Return how much memory the decoded bars of a universe take."""
-    blocks = PriceBlock.objects.filter(symbol__universes=universe, interval=interval)
-    return BAR_BYTES * (blocks.aggregate(n=Sum("n_bars"))["n"] or 0)
 
 
 def decode_series(symbol_ids: list[int], interval: str, *, market_bytes: int = 0) -> tuple[int, list[int]]:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import xxhash
 
 from backtests.prices.cache import ALL_PERIODS, BAR_BYTES, CacheState, Key, Series, checksums_within
 from strategies.bars import Bars
@@ -36,10 +37,15 @@ _COLUMNS = tuple(column.name for column in fields(Bars))
 
 
 class Place(NamedTuple):
-    """Where a series lies, in bytes written before it since the file was made, and what it is of."""
+    """Where in the file a series lies, what it is of, and the digest of what was written.
 
-    start: int
+    ``written`` counts the bytes that had been written, or left out at the file's end, before it.
+    """
+
+    offset: int
+    written: int
     n_bars: int
+    digest: int
     checksums: tuple[str, ...]
     periods: tuple[int, ...]
 
@@ -49,19 +55,20 @@ class Place(NamedTuple):
 
     @property
     def end(self) -> int:
-        return self.start + self.n_bytes
+        return self.offset + self.n_bytes
 
 
 class BarsFile:
     """Series by symbol and interval; safe between threads. Until it is opened it takes nothing."""
 
     def __init__(self) -> None:
-        self._file: int | None = None
-        self._limit = self._end = self._hits = self._misses = self._evictions = 0
+        self._file = -1
+        self._limit = self._written = self._hits = self._misses = self._evictions = 0
         # In the order in which they were written. A series is taken out before anything is written over it, so that
         # what was read is right if its place is still here afterwards.
         self._places: OrderedDict[Key, Place] = OrderedDict()
         self._writing, self._counting = threading.Lock(), threading.Lock()
+        self._is_full_told = False
 
     def open(self, folder: Path, limit_bytes: int) -> None:
         """Make the file; where that is not possible nothing is kept, and the log says why."""
@@ -77,15 +84,22 @@ class BarsFile:
         return n_bytes <= self._limit and self._limit > 0
 
     def get_all(self, wanted: Mapping[Key, Sequence[str]], periods: tuple[int, int] = ALL_PERIODS) -> dict[Key, Series]:
-        """Return the series of which the blocks of these periods are still the ones with these checksums."""
+        """Return the series of which the blocks of these periods are still the ones with these checksums.
+
+        What is not what was written is not returned, and where the file cannot be read, nothing is kept any more.
+        """
         placed = [(place, key) for key in wanted if (place := self._places.get(key)) is not None]
         found: dict[Key, Series] = {}
-        for run in _adjoining(
-            (place, key)
-            for place, key in sorted(placed)
-            if checksums_within(periods, place.checksums, place.periods) == list(wanted[key])
-        ):
-            found |= self._read(run)
+        try:
+            for run in _adjoining(
+                (place, key)
+                for place, key in sorted(placed)
+                if checksums_within(periods, place.checksums, place.periods) == list(wanted[key])
+            ):
+                found |= self._read(run)
+        except OSError as error:
+            with self._writing:
+                self._give_up(error)
         with self._counting:
             self._hits += len(found)
             self._misses += len(wanted) - len(found)
@@ -103,9 +117,7 @@ class BarsFile:
     def clear(self) -> None:
         """Forget everything, and give the disk back what it took."""
         with self._writing:
-            self._places.clear()
-            if self._file is not None:
-                os.ftruncate(self._file, 0)
+            self._empty()
 
     @property
     def state(self) -> CacheState:
@@ -114,54 +126,67 @@ class BarsFile:
             return CacheState(len(self._places), n_bytes, self._limit, self._hits, self._misses, self._evictions)
 
     def _read(self, run: Sequence[tuple[Place, Key]]) -> dict[Key, Series]:
-        first, last = run[0][0].start, run[-1][0].end
-        assert self._file is not None
-        content = os.pread(self._file, last - first, first % self._limit)
-        if len(content) < last - first:
-            return {}
-        numbers = np.frombuffer(content, dtype=np.float64)
-        times = numbers.view(np.int64)
+        first, last = run[0][0].offset, run[-1][0].end
+        content = memoryview(os.pread(self._file, last - first, first))
         found: dict[Key, Series] = {}
         for place, key in run:
-            if self._places.get(key) is place:
-                at, n = (place.start - first) // 8, place.n_bars
-                edges = [at + n * number for number in range(1, len(_COLUMNS))]
-                bars = Bars(times[at : at + n], *(numbers[edge : edge + n] for edge in edges))
-                found[key] = Series(bars, place.checksums, place.periods)
+            own = content[place.offset - first : place.end - first]
+            if self._places.get(key) is not place:
+                continue
+            if xxhash.xxh3_64_intdigest(own) != place.digest:
+                raise OSError("a series is not what was written")
+            found[key] = Series(_bars_of(own), place.checksums, place.periods)
         return found
 
     def _write(self, key: Key, series: Series) -> None:
         content = b"".join([getattr(series.bars, name).tobytes() for name in _COLUMNS])
         n_bytes = len(content)
-        assert self._file is not None
-        disk = os.fstatvfs(self._file)
-        if n_bytes > self._limit or disk.f_bavail * disk.f_frsize < n_bytes + LEFT_FREE_BYTES:
+        if not self.has_room_for(n_bytes) or not self._has_disk_for(n_bytes):
             return
-        if self._end % self._limit + n_bytes > self._limit:
-            self._end += self._limit - self._end % self._limit
+        offset = self._written % self._limit
+        if offset + n_bytes > self._limit:
+            self._written, offset = self._written + self._limit - offset, 0
         self._places.pop(key, None)
-        while self._places and next(iter(self._places.values())).start < self._end + n_bytes - self._limit:
+        while self._places and next(iter(self._places.values())).written < self._written + n_bytes - self._limit:
             self._places.popitem(last=False)
             self._evictions += 1
-        if os.pwrite(self._file, content, self._end % self._limit) < n_bytes:
+        if os.pwrite(self._file, content, offset) < n_bytes:
             raise OSError("the disk took a part of a series only")
-        self._places[key] = Place(self._end, len(series.bars), series.checksums, series.periods)
-        self._end += n_bytes
+        digest = xxhash.xxh3_64_intdigest(content)
+        self._places[key] = Place(offset, self._written, len(series.bars), digest, series.checksums, series.periods)
+        self._written += n_bytes
+
+    def _has_disk_for(self, n_bytes: int) -> bool:
+        disk = os.fstatvfs(self._file)
+        if disk.f_bavail * disk.f_frsize >= n_bytes + LEFT_FREE_BYTES:
+            return True
+        if not self._is_full_told:
+            logger.warning("the disk has less than 1 GiB left: no more bars are kept in a file")
+            self._is_full_told = True
+        return False
 
     def _give_up(self, error: OSError) -> None:
         logger.warning("bars that do not fit into memory are not kept in a file: %s", error)
         self._limit = 0
+        self._empty()
+
+    def _empty(self) -> None:
         self._places.clear()
-        if self._file is not None:
+        if self._file >= 0:
             with suppress(OSError):
                 os.ftruncate(self._file, 0)
+
+
+def _bars_of(content: memoryview) -> Bars:
+    columns = np.frombuffer(content, dtype=np.float64).reshape(len(_COLUMNS), -1)
+    return Bars(columns[0].view(np.int64), *columns[1:])
 
 
 def _adjoining(placed: Iterable[tuple[Place, Key]]) -> Iterator[list[tuple[Place, Key]]]:
     """Yield places that lie one behind the other, as many as are read at once."""
     run: list[tuple[Place, Key]] = []
     for place, key in placed:
-        if run and (run[-1][0].end != place.start or place.end - run[0][0].start > READ_BYTES):
+        if run and (run[-1][0].end != place.offset or place.end - run[0][0].offset > READ_BYTES):
             yield run
             run = []
         run.append((place, key))

@@ -20,12 +20,13 @@ import numpy.typing as npt
 import xxhash
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Sum
 
 from backtests.at_once import rows_of
 from backtests.connections import give_back
 from backtests.models import NewBars, PriceBlock, Symbol
 from backtests.prices.bars_file import BARS_FILE
-from backtests.prices.cache import ALL_PERIODS, BARS_CACHE, Series
+from backtests.prices.cache import ALL_PERIODS, BAR_BYTES, BARS_CACHE, Series
 from backtests.prices.errors import BlockDamaged
 from strategies.bars import Bars
 
@@ -200,6 +201,12 @@ def stored_checksums(
     for symbol_id, checksum in rows_of(query, [interval, _as_ids(symbol_ids), *periods], ("symbol_id", "checksum")):
         found.setdefault(symbol_id, []).append(checksum)
     return {symbol_id: tuple(checksums) for symbol_id, checksums in found.items()}
+
+
+def bytes_of(universe_id: int, interval: str) -> int:
+    """Return how many bytes the decoded bars of a universe take."""
+    blocks = PriceBlock.objects.filter(symbol__universes=universe_id, interval=interval)
+    return BAR_BYTES * (blocks.aggregate(n=Sum("n_bars"))["n"] or 0)
 
 
 def read_bars(

@@ -19,7 +19,7 @@ from backtests.models import PriceBlock, Run, Symbol
 from backtests.prices.cache import BAR_BYTES, Series
 from backtests.prices.errors import BlockDamaged
 from backtests.prices.importers.rows import INTERVAL_S
-from backtests.prices.store import Known, read_bars, stored_checksums
+from backtests.prices.store import Known, bytes_of, read_bars, stored_checksums
 from backtests.runs.cache import (
     digest_of_scan,
     digest_of_symbol,
@@ -59,6 +59,7 @@ class Scan:
     digest: str
     may_reuse: bool
     kind: str
+    market_bytes: int = 0
     market: MarketState | None = None
     ranks: Ranks = field(default_factory=Ranks, repr=False, compare=False)
 
@@ -109,6 +110,8 @@ def scan_from(run: Run, market: MarketState | None = None) -> Scan:
     strategy = class_of(run.strategy)(**run.parameters)
     rules, kind = run.engine_rules, run.universe.market
     dates = (run.start_date, run.end_date)
+    # Symbols are read whole, whatever the dates.
+    is_whole = market is not None and dates == (None, None)
     digest = digest_of_scan(strategy, rules, interval=run.interval, market=kind, dates=dates)
     return Scan(
         run_id=run.pk,
@@ -121,6 +124,7 @@ def scan_from(run: Run, market: MarketState | None = None) -> Scan:
         digest=digest,
         may_reuse=run.use_cache and strategy.is_of_bars_alone and has_earlier_results(digest, except_run=run.pk),
         kind=kind,
+        market_bytes=BAR_BYTES * market.n_bars if market and is_whole else bytes_of(run.universe_id, run.interval),
         market=market,
     )
 
@@ -172,10 +176,11 @@ def _read(scan: Scan, symbol_ids: Sequence[int]) -> tuple[dict[int, Series], dic
     start_s, end_s = bounds_s(scan.start_date, scan.end_date)
     periods = periods_within(scan.interval, scan.start_date, scan.end_date)
     known = Known(scan.market.checksums, periods) if scan.market else None
-    n_bytes = scan.market.n_bars * BAR_BYTES if scan.market else 0
-    read = partial(read_bars, interval=scan.interval, start_s=start_s, end_s=end_s)
+    read = partial(
+        read_bars, interval=scan.interval, start_s=start_s, end_s=end_s, known=known, market_bytes=scan.market_bytes
+    )
     try:
-        return read(symbol_ids, known=known, market_bytes=n_bytes), {}
+        return read(symbol_ids), {}
     except BlockDamaged:
         pass
     series: dict[int, Series] = {}

@@ -34,6 +34,11 @@ def ratio(value: float | None, digits: int = 2) -> str:
     return f"{MINUS}{text[1:]}" if text.strip("-0.") else text[1:]
 
 
+def parameter(value: float) -> str:
+    """Return a strategy's parameter as short as it can be with every digit that anybody has typed."""
+    return f"{value:.12g}"
+
+
 def count(value: int | None) -> str:
     """Return a count with thousands separated."""
     return NO_VALUE if value is None else f"{value:,}"

@@ -96,6 +96,8 @@ class FlowServer(Server):  # type: ignore[misc]  # Daphne has no types
         left = math.inf
         # Half the time for what may be on its way, half for nothing at all; whoever reads anything is waited for.
         while not await protocol.producer.opened(settings.STALL_S / 2):
+            if protocol.channel is None:
+                return
             transport = protocol.channel.transport
             before, left = left, len(transport.dataBuffer) - transport.offset
             if left >= before:
@@ -115,11 +117,8 @@ def _written_now(transport: Any) -> Iterator[None]:
         yield
     finally:
         del transport.startWriting
-    if not transport.connected:
-        return
-    # An error is met again by Twisted, which knows what to do.
-    is_error = transport.disconnecting or transport.doWrite() is not None
-    if is_error or transport.dataBuffer or transport._tempDataBuffer:
+    # An error, or that the connection is to be closed, is met again by Twisted, which knows what to do.
+    if transport.connected and (transport.doWrite() is not None or transport.dataBuffer or transport._tempDataBuffer):
         transport.startWriting()
 
 

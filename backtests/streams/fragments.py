@@ -220,7 +220,7 @@ def columns_of(run: Run, *, sort: str = "", query: Mapping[str, str] | None = No
 
 def facts_of(run: Run) -> list[str]:
     """Return what a run was asked for, in words; ``rule_facts_of`` has the other rules."""
-    facts = [f"{label} {value:g}" for label, value in run.labelled_parameters]
+    facts = [f"{label} {figures.parameter(value)}" for label, value in run.labelled_parameters]
     start, end = run.start_date, run.end_date
     if start or end:
         facts.append(f"{start or 'first bar'} to {end or 'last bar'}")

@@ -45,7 +45,7 @@ class Command(BaseCommand):
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         # Rows by the thousand are made and dropped, none in a cycle: looking for some costs a twentieth of a scan.
         gc.freeze()
-        gc.set_threshold(200_000, 20, 20)
+        gc.set_threshold(50_000, 20, 20)
         if settings.BARS_FILE_BYTES:
             BARS_FILE.open(settings.DATA_DIR, settings.BARS_FILE_BYTES)
         ENGINE.also_looks.append(look_after_schedules)

@@ -192,7 +192,7 @@ class ThreadsEngine:
         if outcome is Outcome.DID_A_CHUNK:
             with self._changed:
                 # Another worker may have found nothing left meanwhile, and this one has cut a chunk into new ones.
-                self._runs.setdefault(run_id, None)
+                self._runs.setdefault(run_id, self._held.pop(run_id, None))
             self.let_go_held()
             return
         with self._changed:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -160,45 +161,123 @@ def test_what_is_flushed_while_it_is_read_is_not_taken(tmp_path: Path, monkeypat
     assert kept(file, 3) == [0, 1, 2]
 
 
-def test_readers_and_writers_at_once_see_whole_series_only(tmp_path: Path) -> None:
-    file, stop, wrong, n_found = file_of(tmp_path, 7 * ONE), threading.Event(), [], [0]
+def test_what_is_written_anew_in_any_order_is_what_was_written_last(tmp_path: Path) -> None:
+    file, random, newest, n_found = file_of(tmp_path, 5 * ONE + ONE // 3), Random(7), {}, 0
+    for step in range(800):
+        number = random.randrange(8)
+        newest[number] = float(step)
+        file.put_all({key(number): series(step)})
+        for (each, _), one in file.get_all({key(each): ["a"] for each in range(8)}).items():
+            assert one.bars.close[0] == newest[each] + 1
+            n_found += 1
+    assert n_found > 2000
 
-    def read() -> None:
+
+def test_a_file_that_is_filled_to_its_last_byte_loses_nothing_at_its_edge(tmp_path: Path) -> None:
+    file = file_of(tmp_path, 3 * ONE)
+    for number in range(7):
+        file.put_all({key(number): series(number)})
+        assert kept(file, 7) == sorted(range(max(0, number - 2), number + 1), key=lambda each: each % 3)
+
+
+def test_readers_and_writers_at_once_see_whole_series_only(tmp_path: Path) -> None:
+    file, stop, wrong, n_found = file_of(tmp_path, 7 * ONE + ONE // 2), threading.Event(), [], [0, 0]
+
+    def read(reader: int) -> None:
         while not stop.is_set():
             for (number, _), one in file.get_all({key(each): ["a"] for each in range(12)}).items():
-                n_found[0] += 1
+                n_found[reader] += 1
                 if one.bars.close.tolist() != [number + step for step in range(1, 11)]:
                     wrong.append(number)
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    for number in range(6000):
-        file.put_all({key(number % 12): series(number % 12)})
+    def write(first: int) -> None:
+        random = Random(first)
+        for _ in range(400):
+            number = random.randrange(12)
+            file.put_all({key(number): series(number)})
+
+    readers = [threading.Thread(target=read, args=(reader,)) for reader in range(2)]
+    writers = [threading.Thread(target=write, args=(first,)) for first in range(2)]
+    for thread in (*readers, *writers):
+        thread.start()
+    for writer in writers:
+        writer.join()
     stop.set()
     for reader in readers:
         reader.join()
     assert wrong == []
-    assert n_found[0] > 0
+    assert min(n_found) > 0
+    assert file.has_room_for(1), "no reader has taken what was written over for damage"
+
+
+def test_what_is_not_what_was_written_is_not_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = file_of(tmp_path)
+    file.put_all({key(number): series(number) for number in range(3)})
+    os.pwrite(file._file, bytes(8), ONE + 100)
+    assert kept(file, 3) == []
+    assert "a series is not what was written" in caplog.text
+    assert not file.has_room_for(1)
+
+
+def test_a_file_that_was_cut_is_not_taken(tmp_path: Path) -> None:
+    file = file_of(tmp_path)
+    file.put_all({key(number): series(number) for number in range(3)})
+    os.ftruncate(file._file, ONE)
+    assert kept(file, 3) == []
+    assert not file.has_room_for(1)
+
+
+def test_a_disk_that_cannot_be_read_is_told_and_then_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = file_of(tmp_path)
+    file.put_all({key(0): series()})
+
+    def pread(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", pread)
+    assert kept(file, 1) == []
+    assert "not kept in a file: [Errno 5] Input/output error" in caplog.text
+    assert not file.has_room_for(1)
+
+
+def test_who_reads_while_the_file_is_given_up_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = file_of(tmp_path)
+    file.put_all({key(number): series() for number in range(2)})
+    file.put_all({key(5): series(n_bars=0)})
+
+    def pread(descriptor: int, n_bytes: int, offset: int) -> bytes:
+        monkeypatch.undo()
+        file._give_up(OSError("no space"))
+        return os.pread(descriptor, n_bytes, offset)
+
+    monkeypatch.setattr(bars_file, "os", SimpleNamespace(pread=pread, ftruncate=os.ftruncate))
+    assert kept(file, 2) == []
+    file.put_all({key(6): series(n_bars=0)})
+    assert kept(file, 7) == []
 
 
 def test_flushing_gives_the_disk_back_what_it_took(tmp_path: Path) -> None:
     file = file_of(tmp_path)
     file.put_all({key(number): series(number) for number in range(3)})
     file.clear()
-    assert file._file is not None
     assert os.fstat(file._file).st_size == 0
     assert kept(file, 3) == []
     file.put_all({key(4): series(4.0)})
     assert file.get_all({key(4): ["a"]})[key(4)].bars.close[0] == 5.0
 
 
-def test_the_last_of_a_disk_is_left_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_of_a_disk_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     file, free = file_of(tmp_path), [LEFT_FREE_BYTES + ONE - 1]
     disk = lambda _: SimpleNamespace(f_bavail=free[0], f_frsize=1)  # noqa: E731
     monkeypatch.setattr(os, "fstatvfs", disk)
+    file.put_all({key(0): series(), key(1): series()})
     file.put_all({key(0): series()})
     assert kept(file, 1) == []
+    assert caplog.text.count("the disk has less than 1 GiB left") == 1
     free[0] += 1
     file.put_all({key(0): series()})
     assert kept(file, 1) == [0]
@@ -221,7 +300,7 @@ def test_a_disk_that_takes_nothing_is_told_and_then_left_alone(
     ]
     assert not file.has_room_for(0)
     assert kept(file, 3) == []
-    assert os.fstat(file._file or 0).st_size == 0
+    assert os.fstat(file._file).st_size == 0
 
 
 def test_a_disk_that_takes_a_part_only_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,5 +362,5 @@ def test_new_bars_are_read_from_the_database(open_file: BarsFile) -> None:
 def test_other_markets_are_not_written(open_file: BarsFile, market_bytes: int) -> None:
     store_universe("Test", {"A": make_bars([1.0, 2.0])})
     read_bars([Symbol.objects.get().pk], interval="1d", market_bytes=market_bytes)
-    assert open_file.state.entries == 0
+    assert (open_file.state.entries, open_file.state.misses) == (0, 0)
     assert BARS_CACHE.state.entries == (0 if market_bytes else 1)

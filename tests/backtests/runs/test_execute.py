@@ -10,9 +10,11 @@ import pytest
 from backtests.engine import METRICS, METRICS_BY_KEY, RULES, TRADE, Rules, measure, simulate
 from backtests.engine.periods import bars_per_year
 from backtests.models import PriceBlock, Run, Symbol, Universe
-from backtests.prices.cache import BARS_CACHE
+from backtests.prices.cache import BAR_BYTES, BARS_CACHE
 from backtests.prices.store import write_bars
-from backtests.runs.execute import CURVE_POINTS, SymbolResult, curve_of, execute, failed, scan_of
+from backtests.runs.execute import CURVE_POINTS, SymbolResult, curve_of, execute, failed, scan_from, scan_of
+from backtests.runs.market import state_of
+from backtests.runs.request import RunRequest, check_request
 from strategies import registry
 from strategies.bars import Bars, Signals
 from strategies.base import Strategy
@@ -146,6 +148,17 @@ def test_a_symbol_that_is_too_short_fails_with_what_is_needed(n_bars: int) -> No
     run = make_run(store_universe("Test", {"AAA": make_bars([1.0] * n_bars)}))
     wanted = f"too short: {n_bars} bars, and this strategy needs 17 before it can trade"
     assert only_result(run).reason == wanted
+
+
+def test_the_bytes_of_a_market_are_those_of_whole_symbols_however_a_run_was_started() -> None:
+    universe = store_universe("Test", make_market(n_symbols=3, n_bars=60))
+    run = make_run(universe)
+    checked = check_request(RunRequest(strategy="rsi", universe="test"))
+    few = check_request(RunRequest(strategy="rsi", universe="test", symbols=("S1",)))
+    assert [scan_of(run.pk).market_bytes, scan_from(run, state_of(checked)).market_bytes] == [3 * 60 * BAR_BYTES] * 2
+    assert scan_from(run, state_of(few)).market_bytes == 60 * BAR_BYTES
+    run.start_date = date(2100, 1, 1)
+    assert scan_from(run, state_of(checked)).market_bytes == 3 * 60 * BAR_BYTES
 
 
 def test_a_symbol_that_is_just_long_enough_is_tested() -> None:

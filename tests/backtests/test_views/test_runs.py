@@ -24,9 +24,21 @@ def test_runs_are_listed_newest_first_with_how_far_they_are(client: Client, univ
     assert "Queued" in lines[0].text
     assert "Period 14, Oversold 30, Overbought 70" in lines[1].text
     assert "8 of 8" in lines[1].text
+    assert ["synthetic" in line.text for line in lines] == [universe.is_synthetic] * 2
     (when,) = lines[1].all("time")
     assert datetime.fromisoformat(when.attributes["datetime"]) == finished.created_at
     assert when.text == f"{finished.created_at.day} {finished.created_at:%b %Y, %H:%M} UTC"
+
+
+def test_every_digit_of_a_parameter_is_told(client: Client, universe: Universe) -> None:
+    parameters = {"period": 1_234_567, "low": 12_345.67, "high": 0.1 + 0.2}
+    run = execute_run(make_run(universe))
+    Run.objects.filter(pk=run.pk).update(parameters=parameters, n_done=12_345, n_symbols=12_345)
+    text = page_of(client.get("/runs/")).all("li")[0].text
+    assert "Period 1234567, Oversold 12345.67, Overbought 0.3" in text
+    assert "12,345 of 12,345" in text
+    for value in ("Period 1234567", "Oversold 12345.67"):
+        assert value in page_of(client.get(run.get_absolute_url())).text
 
 
 @pytest.mark.django_db

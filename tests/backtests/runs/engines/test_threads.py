@@ -13,7 +13,7 @@ from backtests.models import Run, RunChunk, Universe
 from backtests.runs.chunks import MOST_ATTEMPTS, claim
 from backtests.runs.engines import threads
 from backtests.runs.engines.threads import ThreadsEngine
-from backtests.runs.execute import scan_from
+from backtests.runs.execute import Scan, scan_from, scan_of
 from backtests.runs.fresh import FRESH_ROWS
 from backtests.runs.market import state_of
 from backtests.runs.request import RunRequest, check_request
@@ -94,6 +94,25 @@ def test_the_last_chunk_is_computed_with_what_is_known_of_its_run(
     assert_whole(finished(run))
     # They are here only if the names of the symbols were known.
     wait_for("the row is in memory", lambda: FRESH_ROWS.between(run.pk, 0, 1))
+
+
+def test_what_is_known_of_a_run_stays_known_while_it_may_have_no_more_workers(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = ThreadsEngine(2)
+    read: list[str] = []
+
+    def noted(run_id: str) -> Scan:
+        read.append(run_id)
+        return scan_of(run_id)
+
+    monkeypatch.setattr(threads, "scan_of", noted)
+    run = make_run(universe(), bars_per_symbol=500_000, max_workers=1)
+    checked = check_request(RunRequest(strategy=run.strategy.key, universe=run.universe.slug))
+    engine.submit(run.pk, scan_from(run, state_of(checked)))
+    assert_whole(finished(run))
+    engine.stop()
+    assert read == []
 
 
 def test_what_a_dead_process_left_is_taken_up(engine: ThreadsEngine) -> None:
