@@ -158,7 +158,9 @@ def test_the_bytes_of_a_market_are_those_of_whole_symbols_however_a_run_was_star
     assert [scan_of(run.pk).market_bytes, scan_from(run, state_of(checked)).market_bytes] == [3 * 60 * BAR_BYTES] * 2
     assert scan_from(run, state_of(few)).market_bytes == 60 * BAR_BYTES
     run.start_date = date(2100, 1, 1)
-    assert scan_from(run, state_of(checked)).market_bytes == 3 * 60 * BAR_BYTES
+    late = check_request(RunRequest(strategy="rsi", universe="test", start_date=run.start_date))
+    assert state_of(late).n_bars == 0
+    assert scan_from(run, state_of(late)).market_bytes == 3 * 60 * BAR_BYTES
 
 
 def test_a_symbol_that_is_just_long_enough_is_tested() -> None:
