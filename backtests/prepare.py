@@ -18,7 +18,7 @@ from backtests.prices.store import bytes_of
 from backtests.runs.engines.courtesy import wait_for_requests
 from backtests.runs.plan import stored_intervals
 from backtests.runs.reusable import prune_now_and_then
-from backtests.warming import WARMED_AT_ONCE, decode_series
+from backtests.warming import WARMED_AT_ONCE, decode_series, tickers_of
 from strategies.builtins import sync_builtins
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def warm_bars() -> None:
     """
     try:
         for universe in Universe.objects.order_by("is_synthetic", "-pk"):
-            symbol_ids = list(universe.symbols.values_list("pk", flat=True))
+            symbol_ids = list(tickers_of(universe))
             for interval in stored_intervals(universe):
                 market_bytes = bytes_of(universe.pk, interval)
                 kept = (BARS_CACHE if market_bytes <= settings.BARS_CACHE_BYTES else BARS_FILE).state

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
 
 from backtests.models import Universe
 from backtests.prices.bars_file import BARS_FILE
@@ -49,7 +50,7 @@ _current: WarmUp | None = None
 
 def warm(universe: Universe, note: Callable[[WarmUp], object]) -> WarmUp:
     """Decode every series of a universe, or as many as fit; tell ``note`` after each few of them."""
-    tickers = dict(universe.symbols.values_list("pk", "ticker"))
+    tickers = tickers_of(universe)
     ids, intervals = list(tickers), stored_intervals(universe)
     state, in_memory = WarmUp(universe.name, n_series=len(ids) * len(intervals)), 0
     for interval in intervals:
@@ -102,6 +103,12 @@ def _work(universe: Universe) -> None:
 def _note(state: WarmUp) -> None:
     global _current  # noqa: PLW0603
     _current = state
+
+
+def tickers_of(universe: Universe) -> dict[int, str]:
+    """Return the symbols of a universe in the order in which runs compute them: in the bars file they lie likewise."""
+    by_turnover = universe.symbols.order_by(F("turnover").desc(nulls_last=True), "ticker")
+    return dict(by_turnover.values_list("pk", "ticker"))
 
 
 def decode_series(symbol_ids: list[int], interval: str, *, market_bytes: int = 0) -> tuple[int, list[int]]:

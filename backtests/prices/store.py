@@ -251,7 +251,8 @@ def read_bars(
         read = _read_blocks(missing, interval, ALL_PERIODS if whole else known.periods, keep=in_memory)
         found |= read
         if in_file:
-            BARS_FILE.put_all({(symbol_id, interval): series for symbol_id, series in read.items()})
+            # In the order in which they are asked for, as they will be the next time.
+            BARS_FILE.put_all({(each, interval): read[each] for each in missing if each in read})
     # What is done with bars takes longer than reading them.
     give_back()
     ranged = {}

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from backtests import prepare
-from backtests.models import PriceBlock, Universe
+from backtests.models import PriceBlock, Symbol, Universe
 from backtests.prices.bars_file import BarsFile
 from backtests.prices.cache import BAR_BYTES, BARS_CACHE, BarsCache
+from backtests.runs.market import state_of
+from backtests.runs.request import RunRequest, check_request
 from tests.builders import make_bars, store_universe
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +56,8 @@ def test_a_universe_that_is_larger_than_the_memory_is_decoded_into_the_bars_file
     prepare.warm_bars()
     assert BARS_CACHE.state.entries == 0
     file.open(tmp_path, 70 * 3 * BAR_BYTES)
+    Symbol.objects.filter(ticker="T39").update(turnover=1e12)
+    Symbol.objects.filter(ticker="T38").update(turnover=None)
     # The one that was made last comes first; then the file has no room for the other one.
     store_universe("Wide", {f"W{number}": make_bars([10.0, 11.0, 12.0]) for number in range(35)})
     prepare.warm_bars()
@@ -62,6 +66,10 @@ def test_a_universe_that_is_larger_than_the_memory_is_decoded_into_the_bars_file
     file.clear()
     prepare.warm_bars()
     assert (file.state.entries, BARS_CACHE.state.entries) == (len(TICKERS), 0)
+    # They lie as runs ask for them: by turnover.
+    market = state_of(check_request(RunRequest(strategy="rsi", universe="market")))
+    assert [symbol_id for symbol_id, _ in file._places] == market.symbol_ids
+    assert [market.names[each].ticker for each in (market.symbol_ids[0], market.symbol_ids[-1])] == ["T39", "T38"]
 
 
 @pytest.mark.usefixtures("market")

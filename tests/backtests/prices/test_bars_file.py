@@ -346,6 +346,14 @@ def test_a_market_that_does_not_fit_into_memory_is_read_from_the_file(open_file:
 
 
 @pytest.mark.django_db
+def test_symbols_lie_in_the_file_as_they_were_asked_for(open_file: BarsFile) -> None:
+    universe = store_universe("Test", {ticker: make_bars([1.0, 2.0]) for ticker in "ABCD"})
+    ids = list(universe.symbols.order_by("-ticker").values_list("pk", flat=True))
+    read_bars([*ids, 0], interval="1d", market_bytes=TOO_LARGE)
+    assert [symbol_id for symbol_id, _ in open_file._places] == ids
+
+
+@pytest.mark.django_db
 def test_new_bars_are_read_from_the_database(open_file: BarsFile) -> None:
     store_universe("Test", {"A": make_bars([1.0, 2.0])})
     symbol = Symbol.objects.get()

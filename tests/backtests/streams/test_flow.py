@@ -11,9 +11,11 @@ from typing import Any
 
 import psutil
 import pytest
+from daphne.server import twisted_loop
 from django.utils import timezone
 
 from backtests.models import Result, Run, RunChunk, Symbol
+from backtests.streams.flow import Gate
 from config.asgi import application
 from tests.backtests.processes import Outside, Server
 from tests.backtests.streams.frames import parse
@@ -112,6 +114,23 @@ def test_a_viewer_that_reads_slowly_is_not_dropped_and_gets_everything(outside: 
                 sleep(0.05)  # so that it takes longer than nobody may wait for it
     assert monotonic() - began > 2.0
     assert DROPPED not in server.output.read_text()
+
+
+def test_nobody_waits_at_the_gate_of_a_connection_that_is_lost_or_for_too_long() -> None:
+    async def main() -> None:
+        gate = Gate()
+        assert await gate.opened(DEADLINE_S)
+        for open_again in (gate.resumeProducing, gate.stopProducing):
+            gate.pauseProducing()
+            waiting = asyncio.ensure_future(gate.opened(DEADLINE_S))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            open_again()
+            assert await waiting
+        gate.pauseProducing()
+        assert not await gate.opened(0.01)
+
+    twisted_loop.run_until_complete(main())
 
 
 @pytest.mark.usefixtures("run")
